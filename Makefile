@@ -1,0 +1,87 @@
+# finwait: `make` lists what there is to do. A fresh Debian or Ubuntu machine needs Go and make for it, nothing else.
+
+SHELL         := bash
+.SHELLFLAGS   := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help gate specs test unit vm-test lint fmt bench fuzz qemu keyring root clean
+
+ARGS     ?=
+FUZZTIME ?= 10s
+
+# What is tested here is what runs in a guest, which has no C library.
+export CGO_ENABLED := 0
+
+# Everything is built as the caller. Only what makes namespaces or installs packages runs as root.
+as_root := $(if $(filter-out 0,$(shell id -u)),sudo env "PATH=$(PATH)")
+go_test := go test $(if $(as_root),-exec '$(as_root)')
+
+# $(call install,PACKAGE,what it does for us)
+define install
+{ \
+	echo 'Installing $(1): it $(2)'; \
+	$(as_root) apt-get update && \
+	$(as_root) env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $(1); \
+} || { \
+	echo >&2 'apt-get did not install $(1), which $(2): put right what it says above, or install $(1) by hand'; \
+	exit 1; \
+}
+endef
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+gate: qemu keyring ## compare the kernels of Debian bullseye and trixie (ARGS="--trials 3")
+	go build -buildvcs=false -o .bin/gate ./ci/gate
+	.bin/gate run --baseline debian/bullseye debian/trixie $(ARGS)
+
+specs: root ## run the suite on this machine's own kernel (ARGS="--require-all --record=FILE")
+	@echo "The suite on this machine's kernel, $$(uname -r)"
+	go test -c -o .bin/specs.test ./specs
+	$(as_root) .bin/specs.test --ginkgo.randomize-all --ginkgo.fail-on-empty --ginkgo.poll-progress-after=30s $(ARGS)
+
+test: qemu keyring unit specs vm-test ## run the unit tests, the suite on this kernel, the suite on two kernels in VMs
+
+unit: root ## run the unit tests
+	@echo "The unit tests"
+	$(go_test) $$(go list ./... | grep -v /specs)
+
+vm-test: qemu keyring ## run the suite on an old and a new kernel in VMs
+	@echo "The suite on an old and a new kernel, in VMs"
+	go test -count=1 -timeout 30m -tags vm ./ci/gate/...
+
+lint: ## check for mistakes, style, formatting and imports against the floors
+	go tool -modfile=ci/lint/go.mod golangci-lint run ./...
+	@CGO_ENABLED=1 go list -f '{{range .CgoFiles}}{{$$.Dir}}/{{.}}: imports "C", and a guest has no C library{{"\n"}}{{end}}' ./... \
+		| awk 'NF { print; found = 1 } END { exit found }'
+
+fmt: ## format the source the way lint wants it
+	go tool -modfile=ci/lint/go.mod golangci-lint fmt ./...
+
+bench: root ## run the benchmarks
+	@packages=$$(grep -rl --include='*_test.go' '^func Benchmark' . | xargs -n1 dirname | sort -u); \
+	$(go_test) -run '^$$' -bench . -benchmem $$packages
+
+fuzz: ## run every fuzz target for a while (FUZZTIME=10s each)
+	@grep -rEo --include='*_test.go' '^func Fuzz\w+' . | sed -E 's|/[^/]*:func | |' | sort | \
+	while read -r package target; do \
+		echo "$$target in $$package"; \
+		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package" </dev/null; \
+	done
+
+qemu: ## install QEMU where it is missing
+	@command -v qemu-system-x86_64 >/dev/null || $(call install,qemu-system-x86,boots the kernels under test)
+
+keyring: ## install Debian's archive keys where they are missing
+	@[[ -e /usr/share/keyrings/debian-archive-keyring.gpg || -e /usr/share/keyrings/debian-archive-keyring.pgp ]] || \
+	$(call install,debian-archive-keyring,vouches for the kernels that are downloaded)
+
+root:
+	@[[ -z '$(as_root)' ]] || command -v sudo >/dev/null || { \
+		echo >&2 'only root may make network namespaces, links and queues, and there is no sudo here: run make as root'; \
+		exit 1; \
+	}
+
+clean: ## remove what was built and written here (downloaded kernels stay in the user's cache)
+	rm -rf .bin finwait-out

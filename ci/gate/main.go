@@ -1,0 +1,70 @@
+// Command gate is what stands in front of a kernel upgrade: it runs finwait's
+// specs on kernels, says what changed between them, and exits with a verdict.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// The exit statuses.
+const (
+	exitNoRegression = 0
+	exitFailed       = 1 // the gate could not do its work
+	exitRegression   = 2
+	exitInconclusive = 3
+)
+
+func main() {
+	os.Exit(run(os.Args[1:]))
+}
+
+func run(args []string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	root := command()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	var verdict exitStatus
+	switch {
+	case err == nil:
+		return exitNoRegression
+	case errors.As(err, &verdict):
+		return int(verdict)
+	}
+	fmt.Fprintln(os.Stderr, "gate:", err)
+	return exitFailed
+}
+
+// An exitStatus is a verdict on its way out; there is nothing to print about
+// it that has not been printed.
+type exitStatus int
+
+// Error makes an exitStatus an error.
+func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
+
+func command() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "gate",
+		Short: "Say what changed between two kernels in how they end TCP connections",
+		Long: `gate runs finwait's specs on Linux kernels and says what changed between them.
+
+A KERNEL is
+  debian/SUITE     the newest cloud kernel of a suite, security updates included
+                   (debian/bullseye, debian/trixie, debian/bookworm-backports, debian/sid)
+  debian/VERSION   the cloud kernel with that package version (debian/6.1.170-1)
+  host             the running kernel, without a virtual machine; needs root
+
+Exit status: 0 no regression, 1 the gate could not do its work, 2 regression, 3 inconclusive.`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.AddCommand(runCommand(), compareCommand(), kernelsCommand())
+	return root
+}

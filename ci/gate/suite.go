@@ -1,0 +1,179 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/finwait/finwait/harness/kernel"
+	"github.com/finwait/finwait/harness/vm"
+)
+
+// programs are what runs on a kernel: the suite, and the init of the guest.
+type programs struct {
+	folder      string
+	suite, init string
+}
+
+// build builds the suite and the init from the source that the gate itself
+// comes from.
+func build(ctx context.Context) (programs, error) {
+	folder, err := os.MkdirTemp("", "finwait-build-*")
+	if err != nil {
+		return programs{}, fmt.Errorf("make a folder to build the suite in: %w", err)
+	}
+	p := programs{folder: folder, suite: filepath.Join(folder, "specs.test"), init: filepath.Join(folder, "init")}
+	const module = "github.com/finwait/finwait"
+	for _, args := range [][]string{
+		{"test", "-c", "-o", p.suite, module + "/specs"},
+		{"build", "-o", p.init, module + "/harness/vm/init"},
+	} {
+		args = append([]string{args[0], "-buildvcs=false", "-trimpath", "-ldflags=-s -w"}, args[1:]...)
+		cmd := exec.CommandContext(ctx, "go", args...)
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64")
+		if output, err := cmd.CombinedOutput(); err != nil {
+			p.remove()
+			return programs{}, fmt.Errorf("build the suite (gate has to be started in a checkout of %s, with Go in PATH): go %s: %w\n%s",
+				module, args[0], err, bytes.TrimSpace(output))
+		}
+	}
+	return p, nil
+}
+
+func (p programs) remove() { os.RemoveAll(p.folder) }
+
+// suiteArgs are the suite's arguments for a run whose entries go to a file.
+func (o options) suiteArgs(record string) []string {
+	return []string{
+		"--ginkgo.randomize-all", "--ginkgo.fail-on-empty", "--ginkgo.no-color",
+		"--ginkgo.label-filter=" + o.labelFilter,
+		"--trials=" + strconv.Itoa(o.trials),
+		"--record=" + record,
+	}
+}
+
+// guestModules is what the suite needs of a kernel that may be a module there.
+var guestModules = []string{"veth", "sch_prio", "sch_netem", "cls_u32", "tcp_diag"}
+
+// runInGuest boots the kernel and runs the suite in it.
+func (o options) runInGuest(ctx context.Context, image kernel.Image, p programs, entry func([]byte) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var console tail
+	machine := vm.Machine{Kernel: image, Modules: guestModules, Clock: vm.Clock(o.clock), Console: &console}
+	payload := vm.Payload{Init: p.init, Binary: p.suite, Args: o.suiteArgs(vm.StreamPath)}
+	result, err := machine.Run(ctx, payload, func(line []byte) {
+		if err := entry(line); err != nil {
+			cancel(err)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	return suiteStatus(image, result.Status, &console)
+}
+
+// hostSource is the KERNEL argument that stands for the running kernel.
+var hostSource = kernel.Reference{Origin: kernel.Host}.String()
+
+func hostKernel() (kernel.Image, error) {
+	if os.Geteuid() != 0 {
+		return kernel.Image{}, errors.New("host: only root may make the network namespaces that the suite needs: run gate with sudo")
+	}
+	var name unix.Utsname
+	if err := unix.Uname(&name); err != nil {
+		return kernel.Image{}, fmt.Errorf("host: uname: %w", err)
+	}
+	return kernel.Image{Source: hostSource, Release: unix.ByteSliceToString(name.Release[:])}, nil
+}
+
+// runOnHost runs the suite on the running kernel.
+func (o options) runOnHost(ctx context.Context, image kernel.Image, p programs, entry func([]byte) error) error {
+	stream, report, err := os.Pipe()
+	if err != nil {
+		return fmt.Errorf("%s: %w", image.Source, err)
+	}
+	defer stream.Close()
+	var console tail
+	cmd := exec.CommandContext(ctx, p.suite, o.suiteArgs("/dev/fd/3")...)
+	cmd.ExtraFiles = []*os.File{report}
+	cmd.Stdout, cmd.Stderr = &console, &console
+	err = cmd.Start()
+	report.Close()
+	if err != nil {
+		return fmt.Errorf("%s: start the suite: %w", image.Source, err)
+	}
+	bad := eachLine(stream, entry)
+	if bad != nil {
+		_ = cmd.Process.Kill()
+	}
+	err = cmd.Wait()
+	var exit *exec.ExitError
+	switch {
+	case bad != nil:
+		return fmt.Errorf("%s: %w", image.Source, bad)
+	case ctx.Err() != nil:
+		return fmt.Errorf("%s: %w", image.Source, context.Cause(ctx))
+	case err != nil && !errors.As(err, &exit):
+		return fmt.Errorf("%s: run the suite: %w", image.Source, err)
+	}
+	return suiteStatus(image, cmd.ProcessState.ExitCode(), &console)
+}
+
+func eachLine(r io.Reader, do func([]byte) error) error {
+	lines := bufio.NewReader(r)
+	for {
+		line, err := lines.ReadBytes('\n')
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := do(line); err != nil {
+			return err
+		}
+	}
+}
+
+// suiteStatus explains a suite that failed: recording, it judges nothing, so
+// the harness did.
+func suiteStatus(image kernel.Image, status int, console *tail) error {
+	if status == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s: the suite exited with status %d; its last lines were:\n%s", image.Source, status, console)
+}
+
+// A tail keeps the last of what is written to it.
+type tail struct{ kept []byte }
+
+// tailSize is some sixty lines, enough for Ginkgo's summary of a failure.
+const tailSize = 4 << 10
+
+// Write implements io.Writer.
+func (t *tail) Write(p []byte) (int, error) {
+	t.kept = append(t.kept, p...)
+	if extra := len(t.kept) - tailSize; extra > 0 {
+		t.kept = t.kept[extra:]
+	}
+	return len(p), nil
+}
+
+// String is the whole lines kept.
+func (t *tail) String() string {
+	kept := t.kept
+	if i := bytes.IndexByte(kept, '\n'); len(kept) == tailSize && i >= 0 {
+		kept = kept[i+1:]
+	}
+	return string(kept)
+}

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/finwait/finwait/harness/ladder"
+	"github.com/finwait/finwait/harness/report"
+)
+
+// write puts a run into a folder: gate.json and gate.md, and a folder for each
+// kernel with its record, its JUnit file, and a ladder for each scenario.
+func write(folder string, r report.Run) error {
+	for _, record := range r.Records {
+		if err := writeRecord(filepath.Join(folder, strings.ReplaceAll(record.Kernel.Source, "/", "-")), record); err != nil {
+			return err
+		}
+	}
+	if err := replace(filepath.Join(folder, "gate.json"), jsonOf(r.Gate())); err != nil {
+		return err
+	}
+	return replace(filepath.Join(folder, "gate.md"), r.WriteMarkdown)
+}
+
+func writeRecord(folder string, record *report.Record) error {
+	if err := replace(filepath.Join(folder, "record.json"), jsonOf(record)); err != nil {
+		return err
+	}
+	if err := replace(filepath.Join(folder, "junit.xml"), record.WriteJUnit); err != nil {
+		return err
+	}
+	// What an earlier run left of scenarios that this one did not play would
+	// pass for this one's.
+	exchanges := filepath.Join(folder, "exchanges")
+	if err := os.RemoveAll(exchanges); err != nil {
+		return fmt.Errorf("clear the ladders of an earlier run: %w", err)
+	}
+	for _, s := range record.Scenarios {
+		if len(s.Trials) == 0 {
+			continue
+		}
+		if err := replace(filepath.Join(exchanges, filepath.FromSlash(s.Name)+".txt"), func(w io.Writer) error {
+			for _, t := range s.Trials {
+				if _, err := io.WriteString(w, ladder.Text(t)); err != nil {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func jsonOf(v any) func(io.Writer) error {
+	return func(w io.Writer) error {
+		encoder := json.NewEncoder(w)
+		encoder.SetIndent("", "  ")
+		return encoder.Encode(v)
+	}
+}
+
+// replace writes a file in one go: a reader finds the old content or the new,
+// never a part.
+func replace(path string, content func(io.Writer) error) (err error) {
+	fail := func(err error) error { return fmt.Errorf("write %s: %w", path, err) }
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return fail(err)
+	}
+	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return fail(err)
+	}
+	defer func() {
+		if err != nil {
+			os.Remove(file.Name())
+		}
+	}()
+	if err := content(file); err != nil {
+		file.Close()
+		return fail(err)
+	}
+	if err := file.Chmod(0o644); err != nil {
+		file.Close()
+		return fail(err)
+	}
+	if err := file.Close(); err != nil {
+		return fail(err)
+	}
+	if err := os.Rename(file.Name(), path); err != nil {
+		return fail(err)
+	}
+	return nil
+}

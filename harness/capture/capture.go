@@ -1,0 +1,267 @@
+// Package capture records the segments on both ends of a link, with proof that
+// nothing was missed.
+//
+// The tap of the receiving end is the truth of the order in which segments
+// arrive: a tap on the sending end sees them after the sender's qdisc too, but
+// before anything on the way.
+package capture
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/finwait/finwait/harness/clock"
+	"github.com/finwait/finwait/harness/lab"
+	"github.com/finwait/finwait/harness/segment"
+)
+
+// A Capture records what passes both ends of a link.
+type Capture struct {
+	epoch   clock.Instant
+	offset  clock.Offset
+	taps    [2]*tap
+	markers [2]*marker
+	readers sync.WaitGroup
+
+	mu        sync.Mutex
+	changed   chan struct{} // closed and replaced whenever something came in
+	sightings [2][]segment.Sighting
+	lastMark  [2][2][]byte // by tap, by sender
+	foreign   int
+	failures  []error
+}
+
+// A Recording is a finished capture.
+type Recording struct {
+	// Sightings are what each end's tap saw, in the order it saw it.
+	Sightings [2][]segment.Sighting
+	// Foreign counts frames that held no TCP segment.
+	Foreign int
+	// Doubts says why the recording is not to be trusted, if it is not: a tap
+	// lost frames, a frame could not be read, the clock was set.
+	Doubts []error
+}
+
+// Start taps both ends of a link. When it returns, both taps have been seen to
+// record, with time stamps taken as the frame passed. ctx bounds that proof
+// only. Close must be called in any case.
+func Start(ctx context.Context, ends [2]*lab.End) (*Capture, error) {
+	c := &Capture{changed: make(chan struct{}), epoch: clock.Now(), offset: clock.MeasureOffset()}
+	for i, end := range ends {
+		var err error
+		if c.taps[i], err = openTap(end); err != nil {
+			c.Close()
+			return nil, err
+		}
+		if c.markers[i], err = openMarker(end, ends[1-i]); err != nil {
+			c.Close()
+			return nil, err
+		}
+	}
+	for _, m := range c.markers {
+		if err := c.proveLive(ctx, m); err != nil {
+			c.Close()
+			return nil, err
+		}
+	}
+	for i := range c.taps {
+		c.readers.Go(func() { c.read(i) })
+	}
+	return c, nil
+}
+
+// proveLive sends markers until one has been seen by both taps with a stamp
+// from before sending it was over. The kernel turns stamping on from a work
+// queue (net/core/dev.c, net_enable_timestamp); a frame that passed earlier is
+// stamped when it is read instead, which would be after that.
+func (c *Capture) proveLive(ctx context.Context, m *marker) error {
+	for {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("prove the taps live: time stamps were not taken as frames passed: %w", err)
+		}
+		octets, err := m.send()
+		if err != nil {
+			return err
+		}
+		sent := clock.Now()
+		stamped := true
+		for _, t := range c.taps {
+			f, err := t.await(ctx, octets)
+			if err != nil {
+				return fmt.Errorf("prove the tap on %s of %s live: %w", t.end.Name, t.end.Host.Name, err)
+			}
+			stamped = stamped && c.offset.Monotonic(f.stamp) <= sent+clock.Instant(c.offset.Uncertainty)
+		}
+		if stamped {
+			return nil
+		}
+	}
+}
+
+// await reads until the marker comes.
+func (t *tap) await(ctx context.Context, octets []byte) (frame, error) {
+	stop := context.AfterFunc(ctx, func() { t.file.SetReadDeadline(time.Unix(1, 0)) })
+	defer stop()
+	for {
+		f, err := t.next()
+		if err != nil {
+			if ctx.Err() != nil {
+				err = fmt.Errorf("no marker came through: %w", ctx.Err())
+			}
+			return frame{}, err
+		}
+		if bytes.Equal(f.octets, octets) {
+			return f, nil
+		}
+	}
+}
+
+// read takes in what tap i sees until it is closed.
+func (c *Capture) read(i int) {
+	decoder := segment.NewDecoder()
+	for {
+		f, err := c.taps[i].next()
+		if errors.Is(err, os.ErrClosed) {
+			return
+		}
+		c.mu.Lock()
+		c.take(i, f, err, decoder)
+		close(c.changed)
+		c.changed = make(chan struct{})
+		c.mu.Unlock()
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (c *Capture) take(i int, f frame, err error, decoder *segment.Decoder) {
+	switch {
+	case err != nil:
+		c.failures = append(c.failures, fmt.Errorf("the tap on %s stopped: %w", c.taps[i].end.Host.Name, err))
+		return
+	case isMarker(f.octets):
+		sender := i
+		if !f.sent {
+			sender = 1 - i
+		}
+		c.lastMark[i][sender] = f.octets
+		return
+	}
+	decoded, err := decoder.Decode(f.octets)
+	switch {
+	case errors.Is(err, segment.ErrNotTCP):
+		c.foreign++
+	case err != nil:
+		c.failures = append(c.failures, fmt.Errorf("on %s: %w", c.taps[i].end.Host.Name, err))
+	default:
+		c.sightings[i] = append(c.sightings[i], segment.Sighting{
+			At:          c.offset.Monotonic(f.stamp).Sub(c.epoch),
+			Sent:        f.sent,
+			Segment:     decoded,
+			Frame:       f.octets,
+			FrameLength: f.length,
+		})
+	}
+}
+
+// Since returns the time since the beginning of the capture, on the clock of
+// the sightings.
+func (c *Capture) Since(i clock.Instant) time.Duration { return i.Sub(c.epoch) }
+
+// Wait returns when enough says yes to what the taps have seen so far, or with
+// ctx's error. enough must not keep the sightings it is shown.
+func (c *Capture) Wait(ctx context.Context, enough func(sightings [2][]segment.Sighting) bool) error {
+	return c.wait(ctx, func() bool { return enough(c.sightings) })
+}
+
+func (c *Capture) wait(ctx context.Context, enough func() bool) error {
+	for {
+		c.mu.Lock()
+		done, failures, changed := enough(), c.failures, c.changed
+		c.mu.Unlock()
+		if done {
+			return nil
+		}
+		if len(failures) > 0 {
+			return errors.Join(failures...)
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// Stop proves that everything that went by has been read, and that both hosts
+// are done with it, and returns it. ctx bounds the proof; if it fails, the
+// recording has a doubt more.
+func (c *Capture) Stop(ctx context.Context) Recording {
+	var doubts []error
+	if err := c.settle(ctx); err != nil {
+		doubts = append(doubts, fmt.Errorf("it is not proven that the taps saw everything: %w", err))
+	}
+	if err := clock.Disturbed(c.offset, clock.MeasureOffset()); err != nil {
+		doubts = append(doubts, err)
+	}
+	for _, t := range c.taps {
+		switch lost, err := t.lost(); {
+		case err != nil:
+			doubts = append(doubts, err)
+		case lost > 0:
+			doubts = append(doubts, fmt.Errorf("the tap on %s of %s lost %d frames", t.end.Name, t.end.Host.Name, lost))
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return Recording{
+		Sightings: [2][]segment.Sighting{slices.Clone(c.sightings[0]), slices.Clone(c.sightings[1])},
+		Foreign:   c.foreign,
+		Doubts:    append(doubts, c.failures...),
+	}
+}
+
+// settle sends a marker both ways from every processor and waits until both
+// taps have seen it. What a veth sends waits in a queue of the processor that
+// sent it, and is handled from there in order, by TCP as well as by the taps
+// (net/core/dev.c, enqueue_to_backlog and process_backlog): behind a marker
+// from each processor nothing is left. It is no proof for a link whose frames
+// are handed to another processor on the way (RPS), or for segments that a
+// qdisc or a busy socket still holds.
+func (c *Capture) settle(ctx context.Context) error {
+	return onEveryProcessor(func() error {
+		for sender, m := range c.markers {
+			octets, err := m.send()
+			if err != nil {
+				return err
+			}
+			seen := func() bool {
+				return bytes.Equal(c.lastMark[0][sender], octets) && bytes.Equal(c.lastMark[1][sender], octets)
+			}
+			if err := c.wait(ctx, seen); err != nil {
+				return fmt.Errorf("a marker from %s of %s did not come through: %w", m.end.Name, m.end.Host.Name, err)
+			}
+		}
+		return nil
+	})
+}
+
+// Close lets go of the taps.
+func (c *Capture) Close() {
+	for i := range c.taps {
+		if c.taps[i] != nil {
+			c.taps[i].close()
+		}
+		if c.markers[i] != nil {
+			c.markers[i].close()
+		}
+	}
+	c.readers.Wait()
+}

@@ -1,0 +1,78 @@
+// Package clock gives everything that finwait records one clock:
+// CLOCK_MONOTONIC, the clock the kernel's own timers run on, which nobody can
+// set back.
+package clock
+
+import (
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// An Instant is a moment on CLOCK_MONOTONIC, in nanoseconds since boot
+// (without the time the machine was suspended). Instants of different
+// processes of one machine can be compared; those of different machines can't.
+type Instant int64
+
+// Now returns the present moment.
+func Now() Instant { return Instant(read(unix.CLOCK_MONOTONIC)) }
+
+// Sub returns the time from earlier to i.
+func (i Instant) Sub(earlier Instant) time.Duration { return time.Duration(i - earlier) }
+
+// An Offset tells how far CLOCK_REALTIME is ahead of CLOCK_MONOTONIC. Packet
+// sockets stamp frames with CLOCK_REALTIME only (net/core/sock.c,
+// __sock_recv_timestamp), so their stamps have to be brought over.
+type Offset struct {
+	ahead int64
+	// Uncertainty bounds the error of one measurement: the time that passed
+	// between the two readings around it. Some hundred nanoseconds on an idle
+	// machine.
+	Uncertainty time.Duration
+}
+
+// attempts is how often MeasureOffset reads the clocks; the reading that was
+// interrupted the least is kept.
+const attempts = 5
+
+// MeasureOffset reads both clocks side by side.
+func MeasureOffset() Offset {
+	best := Offset{Uncertainty: time.Duration(1<<63 - 1)}
+	for range attempts {
+		before := read(unix.CLOCK_MONOTONIC)
+		wall := read(unix.CLOCK_REALTIME)
+		after := read(unix.CLOCK_MONOTONIC)
+		if spread := time.Duration(after - before); spread < best.Uncertainty {
+			best = Offset{ahead: wall - (before + (after-before)/2), Uncertainty: spread}
+		}
+	}
+	return best
+}
+
+// Monotonic brings a CLOCK_REALTIME stamp, in nanoseconds since 1970, over.
+func (o Offset) Monotonic(realtime int64) Instant { return Instant(realtime - o.ahead) }
+
+// Tolerance is how far CLOCK_REALTIME may have moved against CLOCK_MONOTONIC
+// during an exchange before its stamps are no longer trusted: a quarter of the
+// shortest jiffy (1 ms), and well above what NTP slews in a second (500 ppm).
+const Tolerance = 250 * time.Microsecond
+
+// Disturbed reports whether CLOCK_REALTIME was set or slewed between two
+// measurements by more than Tolerance and what their own uncertainty explains.
+// The error says by how much.
+func Disturbed(before, after Offset) error {
+	moved := time.Duration(after.ahead - before.ahead).Abs()
+	if moved <= Tolerance+before.Uncertainty+after.Uncertainty {
+		return nil
+	}
+	return fmt.Errorf("CLOCK_REALTIME moved by %v against CLOCK_MONOTONIC while segments were stamped with it", moved)
+}
+
+func read(id int32) int64 {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(id, &ts); err != nil {
+		panic(fmt.Sprintf("clock_gettime(%d): %v", id, err)) // both clocks exist on every Linux
+	}
+	return ts.Nano()
+}

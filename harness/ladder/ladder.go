@@ -1,0 +1,94 @@
+// Package ladder draws one teardown as a sequence diagram in plain text.
+package ladder
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/finwait/finwait/harness/teardown"
+)
+
+const (
+	// track is how many columns lie between the two hosts.
+	track = 44
+	// clockColumns is room for the time, in milliseconds.
+	clockColumns = 11
+)
+
+// Text draws a trial from its first closing call on: the client on the left,
+// the server on the right, a line for each segment where it arrived, and what
+// came of it below. The times are milliseconds since the first closing call.
+// The lines are at most about 120 characters long and end with a newline each.
+func Text(t teardown.Trial) string {
+	var out strings.Builder
+	if t.Exchange != nil {
+		drawEvents(&out, t.Timeline())
+	}
+	drawVerdict(&out, t)
+	return out.String()
+}
+
+func drawEvents(out *strings.Builder, events []teardown.Event) {
+	if len(events) == 0 {
+		return
+	}
+	begin := events[0].At
+	line(out, fmt.Sprintf("%*s", clockColumns-1, "ms"), fmt.Sprintf("%-*s%s", track-6, "client", "server"))
+	for _, e := range events {
+		clock := fmt.Sprintf("%*.3f", clockColumns-1, float64(e.At-begin)/float64(time.Millisecond))
+		line(out, clock, rung(e), e.Notes...)
+	}
+}
+
+func line(out *strings.Builder, clock, rung string, notes ...string) {
+	text := clock + "  " + rung
+	if len(notes) > 0 {
+		text += "  " + strings.Join(notes, "; ")
+	}
+	fmt.Fprintln(out, strings.TrimRight(text, " "))
+}
+
+// rung is what stands between the hosts.
+func rung(e teardown.Event) string {
+	if !e.IsSegment {
+		if e.By == teardown.Server {
+			return fmt.Sprintf("%*s", track, e.Text)
+		}
+		return fmt.Sprintf("%-*s", track, e.Text)
+	}
+	label := " " + e.Text + " "
+	dashes := max(track-len(label)-1, 2)
+	left, right := strings.Repeat("-", dashes/2), strings.Repeat("-", dashes-dashes/2)
+	switch {
+	case e.By == teardown.Client && e.Lost:
+		return left + label + right + "x"
+	case e.By == teardown.Client:
+		return left + label + right + ">"
+	case e.Lost:
+		return "x" + left + label + right
+	default:
+		return "<" + left + label + right
+	}
+}
+
+func drawVerdict(out *strings.Builder, t teardown.Trial) {
+	fmt.Fprintf(out, "%s", t.Outcome)
+	for _, s := range teardown.Sides {
+		if took, closed := t.Latency[s]; closed {
+			fmt.Fprintf(out, "; the %v closed in %v", s, took.Round(time.Microsecond))
+		} else {
+			fmt.Fprintf(out, "; the %v did not close", s)
+		}
+		if state := t.States[s]; state != "" {
+			fmt.Fprintf(out, " (%s)", state)
+		}
+	}
+	fmt.Fprintln(out)
+	for _, r := range t.Retransmissions {
+		fmt.Fprintf(out, "  %v\n", r)
+	}
+	for _, why := range t.Why {
+		fmt.Fprintf(out, "  because %s\n", why)
+	}
+}

@@ -1,0 +1,45 @@
+package ladder
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/finwait/finwait/harness/segment"
+	"github.com/finwait/finwait/harness/teardown"
+)
+
+func TestText(t *testing.T) {
+	client := netip.MustParseAddrPort("192.0.2.1:40000")
+	server := netip.MustParseAddrPort("192.0.2.2:80")
+	x := &teardown.Exchange{GaveUp: true}
+	x.Client.Call, x.Client.CalledAt, x.Client.State = "shutdown(SHUT_WR)", time.Second, "FIN_WAIT2"
+	x.Server.Call, x.Server.CalledAt, x.Server.State = "close()", time.Second+time.Millisecond, "FIN_WAIT1"
+	see := func(end *teardown.End, after time.Duration, sent bool, s segment.Segment) {
+		end.Sightings = append(end.Sightings, segment.Sighting{At: time.Second + after, Sent: sent, Segment: s})
+	}
+	syn := segment.Segment{Src: client, Dst: server, Seq: 99, Flags: segment.SYN}
+	synACK := segment.Segment{Src: server, Dst: client, Seq: 199, Ack: 100, Flags: segment.SYN | segment.ACK}
+	fin := segment.Segment{Src: client, Dst: server, Seq: 100, Ack: 200, Flags: segment.FIN | segment.ACK}
+	ack := segment.Segment{Src: server, Dst: client, Seq: 200, Ack: 101, Flags: segment.ACK}
+	lost := segment.Segment{Src: server, Dst: client, Seq: 200, Ack: 101, Flags: segment.FIN | segment.ACK}
+	see(&x.Client, -1, true, syn)
+	see(&x.Client, -1, false, synACK)
+	see(&x.Client, 100*time.Microsecond, true, fin)
+	see(&x.Server, 200*time.Microsecond, false, fin)
+	see(&x.Server, 250*time.Microsecond, true, ack)
+	see(&x.Client, 300*time.Microsecond, false, ack)
+	see(&x.Server, 1200*time.Microsecond, true, lost)
+
+	want := `        ms  client                                server
+     0.000  shutdown(SHUT_WR)
+     0.200  ------------- F. 1:1(0) ack 1 ------------->
+     0.300  <------------- . 1:1(0) ack 2 --------------
+     1.000                                       close()
+     1.200  x------------- F. 1:1(0) ack 2 -------------
+stuck; the client did not close (FIN_WAIT2); the server did not close (FIN_WAIT1)
+`
+	if got := Text(teardown.Judge(x)); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}

@@ -1,0 +1,105 @@
+// Package matchers holds Gomega matchers over a recorded teardown, a
+// teardown.Trial. Each failure shows the whole ladder, not the first mismatch.
+//
+// An inconclusive trial satisfies no matcher and no negation of one: it is an
+// error that says why the trial shows nothing.
+package matchers
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/onsi/gomega/types"
+
+	"github.com/finwait/finwait/harness/ladder"
+	"github.com/finwait/finwait/harness/teardown"
+)
+
+// BeClean succeeds where both ends closed and nothing was sent twice.
+func BeClean() types.GomegaMatcher {
+	return EndAs(teardown.Clean)
+}
+
+// EndAs succeeds where the trial has the outcome.
+func EndAs(outcome teardown.Outcome) types.GomegaMatcher {
+	return &matcher{
+		wish: fmt.Sprintf("to end as %s", outcome),
+		met:  func(t teardown.Trial) bool { return t.Outcome == outcome },
+	}
+}
+
+// CloseWithin succeeds where the side was closed at most so long after its
+// closing call. Elapsed time proves nothing by itself: use it beside a matcher
+// that looks at what happened.
+func CloseWithin(side teardown.Side, limit time.Duration) types.GomegaMatcher {
+	return &matcher{
+		wish: fmt.Sprintf("to have the %v closed within %v", side, limit),
+		met: func(t teardown.Trial) bool {
+			took, closed := t.Latency[side]
+			return closed && took <= limit
+		},
+	}
+}
+
+// RetransmitFIN succeeds where the side sent its FIN again.
+func RetransmitFIN(side teardown.Side) types.GomegaMatcher {
+	return &matcher{
+		wish: fmt.Sprintf("to have the %v send its FIN again", side),
+		met: func(t teardown.Trial) bool {
+			for _, r := range t.Retransmissions {
+				if r.From == side && r.FIN {
+					return true
+				}
+			}
+			return false
+		},
+	}
+}
+
+// Overtake succeeds where, of what the side sent, a segment of the kind fast
+// arrived before one of the kind slow that had been sent earlier.
+func Overtake(side teardown.Side, fast, slow teardown.Kind) types.GomegaMatcher {
+	want := teardown.Overtaking{From: side, Fast: fast, Slow: slow}
+	return &matcher{
+		wish: fmt.Sprintf("to show that %v", want),
+		met: func(t teardown.Trial) bool {
+			for _, seen := range t.Overtook {
+				if seen.Overtaking == want {
+					return true
+				}
+			}
+			return false
+		},
+	}
+}
+
+type matcher struct {
+	wish string
+	met  func(teardown.Trial) bool
+}
+
+// Match implements Gomega's interface.
+func (m *matcher) Match(actual any) (bool, error) {
+	trial, ok := actual.(teardown.Trial)
+	if !ok {
+		return false, fmt.Errorf("this matcher looks at a teardown.Trial, not at a %T", actual)
+	}
+	if trial.Outcome == teardown.Inconclusive {
+		return false, fmt.Errorf("the trial is inconclusive, so it cannot be told whether it is %s\n%s", m.wish, ladder.Text(trial))
+	}
+	return m.met(trial), nil
+}
+
+// FailureMessage implements Gomega's interface.
+func (m *matcher) FailureMessage(actual any) string {
+	return m.message("Expected the teardown ", actual)
+}
+
+// NegatedFailureMessage implements Gomega's interface.
+func (m *matcher) NegatedFailureMessage(actual any) string {
+	return m.message("Expected the teardown not ", actual)
+}
+
+func (m *matcher) message(expected string, actual any) string {
+	return expected + m.wish + ", but this happened:\n" + ladder.Text(actual.(teardown.Trial))
+}

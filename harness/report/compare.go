@@ -1,0 +1,149 @@
+package report
+
+import (
+	"slices"
+
+	"github.com/finwait/finwait/harness/teardown"
+)
+
+// A Change is what became of a scenario from one kernel to another.
+type Change string
+
+// The changes.
+const (
+	Same      Change = "same"
+	Improved  Change = "improved"
+	Regressed Change = "regressed"
+	// Unknown: on one of the two kernels the scenario was not conclusive, or
+	// was not played.
+	Unknown Change = "inconclusive"
+	// NotPlayed: neither kernel has what the scenario needs.
+	NotPlayed Change = "skipped"
+)
+
+// A Verdict is what a comparison comes to.
+type Verdict string
+
+// The verdicts.
+const (
+	NoRegression Verdict = "no regression"
+	Regression   Verdict = "regression"
+	Undecided    Verdict = "inconclusive"
+)
+
+// A Comparison holds a candidate kernel against a baseline.
+type Comparison struct {
+	Baseline  Kernel  `json:"baseline"`
+	Candidate Kernel  `json:"candidate"`
+	Verdict   Verdict `json:"verdict"`
+	Rows      []Row   `json:"scenarios"`
+}
+
+// A Row compares one scenario.
+type Row struct {
+	Name      string           `json:"name"`
+	Baseline  teardown.Outcome `json:"baseline,omitempty"`
+	Candidate teardown.Outcome `json:"candidate,omitempty"`
+	Change    Change           `json:"change"`
+	// Why says what kept the row from being decided.
+	Why string `json:"why,omitempty"`
+}
+
+// Compare holds candidate against baseline, scenario by scenario. The verdict
+// is a Regression if any scenario regressed; otherwise it is Undecided if any
+// scenario was, or if there is none that was played on both.
+func Compare(baseline, candidate *Record) Comparison {
+	c := Comparison{Baseline: baseline.Kernel, Candidate: candidate.Kernel, Verdict: NoRegression}
+	for _, name := range names(baseline, candidate) {
+		c.Rows = append(c.Rows, compare(baseline.find(name), candidate.find(name)))
+	}
+	has := func(change Change) bool {
+		return slices.ContainsFunc(c.Rows, func(r Row) bool { return r.Change == change })
+	}
+	switch {
+	case has(Regressed):
+		c.Verdict = Regression
+	case has(Unknown), !has(Same) && !has(Improved), baseline.Incomplete != "", candidate.Incomplete != "":
+		c.Verdict = Undecided
+	}
+	return c
+}
+
+// With returns the rows that changed in that way.
+func (c Comparison) With(change Change) []Row {
+	return slices.DeleteFunc(slices.Clone(c.Rows), func(r Row) bool { return r.Change != change })
+}
+
+func names(records ...*Record) []string {
+	var all []string
+	for _, r := range records {
+		for _, s := range r.Scenarios {
+			all = append(all, s.Name)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// find returns the scenario of that name, or one that was not played.
+func (r *Record) find(name string) Scenario {
+	for _, s := range r.Scenarios {
+		if s.Name == name {
+			return s
+		}
+	}
+	return Scenario{Name: name}
+}
+
+func compare(baseline, candidate Scenario) Row {
+	row := Row{Name: baseline.Name, Baseline: baseline.Outcome, Candidate: candidate.Outcome}
+	switch {
+	case baseline.Skipped != "" && candidate.Skipped != "":
+		row.Change, row.Why = NotPlayed, candidate.Skipped
+		return row
+	case !conclusive(baseline):
+		row.Change, row.Why = Unknown, "baseline: "+baseline.whyNot()
+		return row
+	case !conclusive(candidate):
+		row.Change, row.Why = Unknown, "candidate: "+candidate.whyNot()
+		return row
+	}
+	before, after := rank(baseline), rank(candidate)
+	switch {
+	case after > before:
+		row.Change = Regressed
+	case after < before:
+		row.Change = Improved
+	default:
+		row.Change = Same
+	}
+	return row
+}
+
+func conclusive(s Scenario) bool {
+	return s.Error == "" && s.Outcome != "" && s.Outcome != teardown.Inconclusive
+}
+
+// whyNot says why a scenario is not conclusive.
+func (s Scenario) whyNot() string {
+	switch {
+	case s.Skipped != "":
+		return s.Skipped
+	case s.Error != "":
+		return s.Error
+	}
+	for _, t := range s.Trials {
+		if len(t.Why) > 0 {
+			return t.Why[0]
+		}
+	}
+	return "not played"
+}
+
+// rank is how far an outcome is from what a good kernel does.
+func rank(s Scenario) int {
+	if s.Outcome == s.Expected {
+		return 0
+	}
+	return 1 + slices.Index(badness, s.Outcome)
+}

@@ -1,0 +1,68 @@
+package report
+
+import (
+	"encoding/xml"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/onsi/ginkgo/v2/reporters"
+
+	"github.com/finwait/finwait/harness/ladder"
+	"github.com/finwait/finwait/harness/teardown"
+)
+
+// WriteJUnit writes the record as JUnit XML: a scenario that did not end as a
+// good kernel ends it is a failure with its ladder; one that was not conclusive
+// or could not be played is an error.
+func (r *Record) WriteJUnit(w io.Writer) error {
+	suite := reporters.JUnitTestSuite{Name: r.Kernel.String(), Package: "finwait"}
+	for _, s := range r.Scenarios {
+		testcase := reporters.JUnitTestCase{Name: s.Name, Classname: r.Kernel.Source}
+		if took, ok := s.Latency(); ok {
+			testcase.Time = took.Seconds()
+		}
+		suite.Tests++
+		switch {
+		case s.Error != "":
+			testcase.Error = &reporters.JUnitError{Message: s.Error, Type: "harness"}
+			suite.Errors++
+		case s.Skipped != "":
+			testcase.Skipped = &reporters.JUnitSkipped{Message: s.Skipped}
+			suite.Skipped++
+		case s.Outcome == teardown.Inconclusive:
+			testcase.Error = &reporters.JUnitError{Message: s.whyNot(), Type: string(s.Outcome), Description: s.ladders()}
+			suite.Errors++
+		case s.Outcome != s.Expected:
+			testcase.Failure = &reporters.JUnitFailure{
+				Message:     fmt.Sprintf("%s, where a good kernel ends it %s", s.Outcome, s.Expected),
+				Type:        string(s.Outcome),
+				Description: s.ladders(),
+			}
+			suite.Failures++
+		}
+		suite.Time += testcase.Time
+		suite.TestCases = append(suite.TestCases, testcase)
+	}
+	all := reporters.JUnitTestSuites{
+		Tests: suite.Tests, Errors: suite.Errors, Failures: suite.Failures, Time: suite.Time,
+		TestSuites: []reporters.JUnitTestSuite{suite},
+	}
+	if _, err := io.WriteString(w, xml.Header); err != nil {
+		return err
+	}
+	encoder := xml.NewEncoder(w)
+	encoder.Indent("", "  ")
+	return encoder.Encode(all)
+}
+
+// ladders draws every trial that did not end as expected.
+func (s Scenario) ladders() string {
+	var out strings.Builder
+	for _, t := range s.Trials {
+		if t.Outcome != s.Expected {
+			out.WriteString(ladder.Text(t))
+		}
+	}
+	return out.String()
+}

@@ -1,0 +1,157 @@
+// Package report keeps what a run of the scenarios on one kernel showed, and
+// says what differs between two kernels.
+package report
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/finwait/finwait/harness/teardown"
+)
+
+// Schema is the version of the record's format.
+const Schema = 1
+
+// A Record is what became of every scenario on one kernel.
+type Record struct {
+	Schema int    `json:"schema"`
+	Kernel Kernel `json:"kernel"`
+	// Clock is the clock that the kernel ran on, "virtual" or "real".
+	Clock string `json:"clock"`
+	// Incomplete says why the run ended before all scenarios had been played,
+	// if it did.
+	Incomplete string     `json:"incomplete,omitempty"`
+	Scenarios  []Scenario `json:"scenarios"`
+}
+
+// A Kernel is what was run.
+type Kernel struct {
+	// Release is what uname -r printed.
+	Release string `json:"release"`
+	// Source is the KERNEL argument, such as "debian/bullseye".
+	Source string `json:"source"`
+	// Version is the package's, where there is a package.
+	Version string `json:"version,omitempty"`
+}
+
+// String is "debian/bullseye (5.10.262-1)".
+func (k Kernel) String() string {
+	version := cmp.Or(k.Version, k.Release)
+	if version == "" {
+		return k.Source
+	}
+	return fmt.Sprintf("%s (%s)", k.Source, version)
+}
+
+// A Scenario is one scenario's part of a record.
+type Scenario struct {
+	Name string `json:"name"`
+	// Expected is what a good kernel does.
+	Expected teardown.Outcome `json:"expected"`
+	// Outcome is the worst of the trials' outcomes; empty where there is none.
+	Outcome teardown.Outcome `json:"outcome,omitempty"`
+	// Skipped is the capability that the kernel lacks.
+	Skipped string `json:"skipped,omitempty"`
+	// Error is what kept the harness from doing its work.
+	Error  string           `json:"error,omitempty"`
+	Trials []teardown.Trial `json:"trials,omitempty"`
+}
+
+// An Entry is one line of the stream by which a suite reports while it runs:
+// one trial, or the reason why there is none.
+type Entry struct {
+	Name     string           `json:"name"`
+	Expected teardown.Outcome `json:"expected"`
+	Skipped  string           `json:"skipped,omitempty"`
+	Error    string           `json:"error,omitempty"`
+	Trial    *teardown.Trial  `json:"trial,omitempty"`
+}
+
+// Add takes an entry into the record. The scenarios stay sorted by name.
+func (r *Record) Add(e Entry) {
+	i, found := slices.BinarySearchFunc(r.Scenarios, e.Name, func(s Scenario, name string) int {
+		return cmp.Compare(s.Name, name)
+	})
+	if !found {
+		r.Scenarios = slices.Insert(r.Scenarios, i, Scenario{Name: e.Name, Expected: e.Expected})
+	}
+	s := &r.Scenarios[i]
+	s.Skipped = cmp.Or(s.Skipped, e.Skipped)
+	s.Error = cmp.Or(s.Error, e.Error)
+	if e.Trial != nil {
+		s.Trials = append(s.Trials, *e.Trial)
+		s.Outcome = worse(s.Outcome, e.Trial.Outcome)
+	}
+}
+
+// badness orders the outcomes of several trials: one that is not conclusive
+// spoils those that are clean, and must not hide one that is not.
+var badness = []teardown.Outcome{
+	"", teardown.Clean, teardown.Inconclusive, teardown.Retransmitted, teardown.Reset, teardown.Stuck,
+}
+
+func worse(a, b teardown.Outcome) teardown.Outcome {
+	if slices.Index(badness, b) > slices.Index(badness, a) {
+		return b
+	}
+	return a
+}
+
+// Latency is the median over the trials of how long the slower end took from
+// its closing call to being closed; ok is false where no trial has both ends
+// closed.
+func (s Scenario) Latency() (median time.Duration, ok bool) {
+	var took []time.Duration
+	for _, t := range s.Trials {
+		client, closed := t.Latency[teardown.Client]
+		server, also := t.Latency[teardown.Server]
+		if closed && also {
+			took = append(took, max(client, server))
+		}
+	}
+	if len(took) == 0 {
+		return 0, false
+	}
+	slices.Sort(took)
+	return took[len(took)/2], true
+}
+
+// Load reads a record file. A file that is no record, or one of another
+// schema, is an error that says so.
+func Load(path string) (*Record, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read a record: %w", err)
+	}
+	r, err := parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("read the record %s: %w", path, err)
+	}
+	return r, nil
+}
+
+func parse(text []byte) (*Record, error) {
+	var r Record
+	if err := json.NewDecoder(bytes.NewReader(text)).Decode(&r); err != nil {
+		return nil, fmt.Errorf("it is not the JSON of a record.json that gate run writes: %w", err)
+	}
+	if r.Schema != Schema {
+		return nil, fmt.Errorf("it has schema %d, and this program reads schema %d", r.Schema, Schema)
+	}
+	for _, s := range r.Scenarios {
+		if s.Name == "" {
+			return nil, fmt.Errorf("one of its scenarios has no name")
+		}
+		for _, o := range []teardown.Outcome{s.Outcome, s.Expected} {
+			if !slices.Contains(badness, o) {
+				return nil, fmt.Errorf("its scenario %s has the outcome %q, which there is not", s.Name, o)
+			}
+		}
+	}
+	return &r, nil
+}

@@ -1,0 +1,94 @@
+// Package scenario drives one teardown from set-up to verdict: it builds a lab,
+// connects a client to a server, disturbs the order of their segments, lets
+// both ends close, and records what the taps and the kernel say of it.
+package scenario
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/finwait/finwait/harness/sock"
+	"github.com/finwait/finwait/harness/teardown"
+	"github.com/finwait/finwait/topologies"
+)
+
+// A Scenario describes a teardown. The zero value of every field but Name and
+// Family is of use.
+type Scenario struct {
+	// Name is stable, and the same in the spec tree, the record and the gate:
+	// "overtaken-fin/server-shutdown/ipv4".
+	Name string
+	// Family is the version of IP.
+	Family topologies.Family
+	// Client and Server say how each end behaves.
+	Client, Server Behaviour
+	// Disturbance changes the order in which segments arrive; nil changes
+	// nothing.
+	Disturbance Disturbance
+	// ServerFirst has the client close only when its acknowledgement of the
+	// server's FIN has arrived. Otherwise both close at once: first the client,
+	// then, with nothing in between, the server.
+	ServerFirst bool
+	// Deadline is how long after the first closing call a trial is given up as
+	// stuck; 0 is ten seconds, enough for five retransmissions.
+	Deadline time.Duration
+}
+
+// A Behaviour is how one end of the connection behaves.
+type Behaviour struct {
+	// Closing is the call that ends the connection; the zero value is
+	// sock.ShutdownWrite. An end that keeps its socket reads on from it.
+	Closing sock.Closing
+	// Sysctls are set in the end's namespace before anything else, by their
+	// dotted names.
+	Sysctls map[string]string
+}
+
+// A Disturbance changes the order in which segments arrive.
+type Disturbance interface {
+	// Available returns a *kernel.MissingCapability where the running kernel
+	// cannot do it.
+	Available() error
+	// Asks lists the overtakings that it is to bring about. A trial that shows
+	// another set is inconclusive.
+	Asks() []teardown.Overtaking
+	// Install puts it in place between two idle ends of a connection.
+	Install(pair topologies.Pair, client, server netip.AddrPort) (Installed, error)
+}
+
+// An Installed disturbance is in place until its lab is closed.
+type Installed interface {
+	// Idle reports whether it holds nothing back at the moment.
+	Idle() (bool, error)
+	// Fired returns an error that names the disturbance if it did not do at
+	// least once what it is for.
+	Fired() error
+}
+
+const (
+	// requestSize and responseSize are the octets sent before the teardown:
+	// those of the case finwait was made for.
+	requestSize, responseSize = 4415, 752
+	defaultDeadline           = 10 * time.Second
+)
+
+func (s Scenario) deadline() time.Duration {
+	if s.Deadline == 0 {
+		return defaultDeadline
+	}
+	return s.Deadline
+}
+
+func (s Scenario) asks() []teardown.Overtaking {
+	if s.Disturbance == nil {
+		return nil
+	}
+	return s.Disturbance.Asks()
+}
+
+func (b Behaviour) closing() sock.Closing {
+	if b.Closing.Name == "" {
+		return sock.ShutdownWrite
+	}
+	return b.Closing
+}

@@ -1,0 +1,77 @@
+package sock
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/finwait/finwait/harness/clock"
+)
+
+// A Closing is one of the ways in which a program ends a connection.
+type Closing struct {
+	// Name is the call, as a reader of the kernel's source would write it.
+	Name string
+	// Keeps is true where the program keeps the socket, to read on from it.
+	Keeps bool
+	make  func(*Conn) (clock.Instant, error)
+}
+
+// The ways to end a connection.
+var (
+	// ShutdownWrite is what a lingering close begins with, nginx's for one: a
+	// FIN, and a socket that stays open until the peer's FIN has been read.
+	ShutdownWrite = Closing{Name: "shutdown(SHUT_WR)", Keeps: true, make: (*Conn).Shutdown}
+	// Close leaves everything else to the kernel.
+	Close = Closing{Name: "close()", make: (*Conn).Close}
+)
+
+// End ends the connection in one of the ways and returns when the call was
+// made.
+func (c *Conn) End(how Closing) (clock.Instant, error) { return how.make(c) }
+
+// Shutdown is shutdown(SHUT_WR): it sends a FIN and leaves the socket to the
+// program, which goes on reading. It returns when the call was made.
+func (c *Conn) Shutdown() (clock.Instant, error) {
+	at := clock.Now()
+	if err := unix.Shutdown(c.socket.fd, unix.SHUT_WR); err != nil {
+		return at, fmt.Errorf("shutdown(SHUT_WR) the connection to %v: %w", c.Remote, err)
+	}
+	return at, nil
+}
+
+// Close is close(2): it gives the socket back to the kernel, which finishes
+// the connection by itself. Nothing else may be waiting on the connection. It
+// returns when the call was made; a second call does nothing.
+func (c *Conn) Close() (clock.Instant, error) {
+	at := clock.Now()
+	if c.closed {
+		return at, nil
+	}
+	c.closed = true
+	if err := c.socket.close(); err != nil {
+		return at, fmt.Errorf("close the connection to %v: %w", c.Remote, err)
+	}
+	return at, nil
+}
+
+// SetLinger sets SO_LINGER (socket(7)): close then waits up to that many
+// seconds for the FIN to be acknowledged; 0 makes it send a RST instead.
+func (c *Conn) SetLinger(seconds int) error {
+	linger := &unix.Linger{Onoff: 1, Linger: int32(seconds)}
+	if err := unix.SetsockoptLinger(c.socket.fd, unix.SOL_SOCKET, unix.SO_LINGER, linger); err != nil {
+		return fmt.Errorf("set SO_LINGER to %d s: %w", seconds, err)
+	}
+	return nil
+}
+
+// SetLinger2 sets TCP_LINGER2 (tcp(7)), how many seconds the connection stays
+// in FIN_WAIT2 once its program is gone: 0 means net.ipv4.tcp_fin_timeout,
+// less than 0 not at all, more than 120 is taken as 120 (net/ipv4/tcp.c,
+// do_tcp_setsockopt).
+func (c *Conn) SetLinger2(seconds int) error {
+	if err := unix.SetsockoptInt(c.socket.fd, unix.IPPROTO_TCP, unix.TCP_LINGER2, seconds); err != nil {
+		return fmt.Errorf("set TCP_LINGER2 to %d s: %w", seconds, err)
+	}
+	return nil
+}

@@ -1,0 +1,88 @@
+package sock
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/finwait/finwait/harness/lab"
+)
+
+// A socket is a non-blocking TCP socket that waits in the runtime's poller, and
+// no longer than its context lasts.
+type socket struct {
+	fd     int
+	file   *os.File
+	raw    syscall.RawConn
+	ctx    context.Context
+	forget func() bool
+}
+
+// open makes a socket in host's namespace.
+func open(ctx context.Context, host *lab.Host, family netip.Addr) (*socket, error) {
+	domain := unix.AF_INET
+	if family.Is6() {
+		domain = unix.AF_INET6
+	}
+	var fd int
+	err := host.Do(func() (err error) {
+		fd, err = unix.Socket(domain, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, unix.IPPROTO_TCP)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("socket: %w", err)
+	}
+	return adopt(ctx, fd)
+}
+
+func adopt(ctx context.Context, fd int) (*socket, error) {
+	file := os.NewFile(uintptr(fd), "TCP socket")
+	raw, err := file.SyscallConn()
+	if err != nil {
+		file.Close()
+		return nil, fmt.Errorf("hand a socket to the poller: %w", err)
+	}
+	return &socket{
+		fd: fd, file: file, raw: raw, ctx: ctx,
+		// A deadline in the past wakes whoever waits on the socket.
+		forget: context.AfterFunc(ctx, func() { file.SetDeadline(time.Unix(1, 0)) }),
+	}, nil
+}
+
+// close is close(2): nobody else may be waiting on the socket.
+func (s *socket) close() error {
+	s.forget()
+	return s.file.Close()
+}
+
+// cause puts the context's error in the place of the deadline that its end
+// brought about.
+func (s *socket) cause(err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) && s.ctx.Err() != nil {
+		return context.Cause(s.ctx)
+	}
+	return err
+}
+
+func sockaddr(a netip.AddrPort) unix.Sockaddr {
+	if a.Addr().Is6() {
+		return &unix.SockaddrInet6{Port: int(a.Port()), Addr: a.Addr().As16()}
+	}
+	return &unix.SockaddrInet4{Port: int(a.Port()), Addr: a.Addr().As4()}
+}
+
+func addrPort(sa unix.Sockaddr) netip.AddrPort {
+	switch sa := sa.(type) {
+	case *unix.SockaddrInet4:
+		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
+	case *unix.SockaddrInet6:
+		return netip.AddrPortFrom(netip.AddrFrom16(sa.Addr), uint16(sa.Port))
+	}
+	return netip.AddrPort{}
+}

@@ -1,0 +1,119 @@
+// Package teardown reads what was recorded of the end of a TCP connection and
+// says what happened and why. It is pure: it makes no system call, so every
+// rule in it can be tested from a table or a capture.
+package teardown
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/finwait/finwait/harness/segment"
+)
+
+// A Side is one of the two ends of a connection.
+type Side int
+
+// The client opened the connection.
+const (
+	Client Side = iota
+	Server
+)
+
+// Sides are both of them.
+var Sides = [2]Side{Client, Server}
+
+// String is "client" or "server".
+func (s Side) String() string {
+	if s == Client {
+		return "client"
+	}
+	return "server"
+}
+
+// Peer is the other side.
+func (s Side) Peer() Side { return 1 - s }
+
+// MarshalText writes the side's name.
+func (s Side) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads a side's name.
+func (s *Side) UnmarshalText(text []byte) error {
+	for _, side := range Sides {
+		if string(text) == side.String() {
+			*s = side
+			return nil
+		}
+	}
+	return fmt.Errorf("no side is called %q: there are client and server", text)
+}
+
+// An Exchange is everything that was recorded of one teardown. All times count
+// from the beginning of the recording, on CLOCK_MONOTONIC.
+type Exchange struct {
+	// Asked are the overtakings that the disturbance was to bring about. An
+	// exchange that shows another set is not what the scenario set out to show.
+	Asked []Overtaking `json:"asked,omitempty"`
+	// GaveUp is true where the recording was ended by its deadline.
+	GaveUp bool `json:"gave_up,omitempty"`
+	// Doubts are reasons found while recording not to trust the exchange.
+	Doubts []string `json:"doubts,omitempty"`
+	// Client and Server are what each end's tap, kernel and program saw.
+	Client End `json:"client"`
+	Server End `json:"server"`
+}
+
+// An End is one side of an exchange.
+type End struct {
+	// Call is the closing call, such as "shutdown(SHUT_WR)", and CalledAt the
+	// moment before it.
+	Call     string        `json:"call"`
+	CalledAt time.Duration `json:"called_at_ns"`
+	// RTO is the connection's retransmission timeout (tcpi_rto) right before
+	// the first closing call.
+	RTO time.Duration `json:"rto_ns"`
+	// EOF is when the program read the end of the peer's data; nil where the
+	// program did not read, or did not get that far.
+	EOF *time.Duration `json:"eof_ns,omitempty"`
+	// State is the connection's state at the end of the recording, from
+	// sock_diag; CLOSE where the kernel no longer knows the connection.
+	State string `json:"state"`
+	// Counters are the TCP counters of the end's namespace that moved between
+	// the last moment before the first closing call and the end.
+	Counters map[string]int64 `json:"counters,omitempty"`
+	// Socket is what the kernel said of the socket itself at the end; nil where
+	// the program no longer held it.
+	Socket *Socket `json:"socket,omitempty"`
+	// Sightings are the segments that the end's tap saw, from the SYN on.
+	Sightings []segment.Sighting `json:"sightings"`
+}
+
+// A Socket is what only the holder of a socket can ask.
+type Socket struct {
+	// Drops is SK_MEMINFO_DROPS: segments dropped on this socket.
+	Drops uint32 `json:"drops"`
+	// Retransmissions is tcpi_total_retrans.
+	Retransmissions uint32 `json:"retransmissions"`
+}
+
+// End returns one side of the exchange.
+func (x *Exchange) End(s Side) *End {
+	if s == Client {
+		return &x.Client
+	}
+	return &x.Server
+}
+
+// Numbering is read off the SYNs; ok is false where they were not seen.
+func (x *Exchange) Numbering() (n segment.Numbering, ok bool) {
+	var client, server bool
+	for _, s := range x.Client.Sightings {
+		switch {
+		case !s.Flags.Has(segment.SYN):
+		case s.Sent:
+			n.Client, n.ClientPort, client = s.Seq, s.Src.Port(), true
+		default:
+			n.Server, server = s.Seq, true
+		}
+	}
+	return n, client && server
+}

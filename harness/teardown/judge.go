@@ -1,0 +1,170 @@
+package teardown
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Judge reads the facts off an exchange, and the outcome off the facts. The
+// outcome never rests on elapsed time: what the taps saw, the counters, the
+// states and the drops have to tell the same story, or it is Inconclusive and
+// Why names the contradictions.
+func Judge(x *Exchange) Trial {
+	t := Trial{
+		Latency:       map[Side]time.Duration{},
+		ChallengeACKs: map[Side]int{},
+		States:        map[Side]string{},
+		Counters:      map[Side]map[string]int64{},
+		Drops:         map[Side]uint32{},
+		Exchange:      x,
+		Why:           slices.Clone(x.Doubts),
+	}
+	if _, ok := x.Numbering(); !ok {
+		t.doubt("the taps did not see the handshake")
+	}
+	for _, s := range Sides {
+		t.readWire(x, s)
+		t.readKernel(x, s)
+	}
+	t.holdAgainstAsked(x)
+	_, reset := x.reset()
+	switch {
+	case !reset && !x.Over() && !x.GaveUp:
+		t.doubt("the recording ended before the teardown did")
+	case !reset:
+		t.holdStatesAgainstWire(x)
+	}
+
+	switch {
+	case len(t.Why) > 0:
+		t.Outcome = Inconclusive
+	case reset:
+		t.Outcome = Reset
+	case !x.Over():
+		t.Outcome = Stuck
+	case len(t.Retransmissions) > 0:
+		t.Outcome = Retransmitted
+	default:
+		t.Outcome = Clean
+	}
+	return t
+}
+
+func (t *Trial) doubt(format string, args ...any) {
+	t.Why = append(t.Why, fmt.Sprintf(format, args...))
+}
+
+// readWire takes what the taps tell of one side.
+func (t *Trial) readWire(x *Exchange, s Side) {
+	if at, closed := x.closedAt(s); closed {
+		t.Latency[s] = at - x.End(s).CalledAt
+	}
+	t.Overtook = append(t.Overtook, x.overtakings(s)...)
+}
+
+// readKernel takes what the kernel tells of one side and holds it against the
+// wire.
+func (t *Trial) readKernel(x *Exchange, s Side) {
+	end := x.End(s)
+	t.States[s] = end.State
+	t.Counters[s] = end.Counters
+	if end.Socket != nil {
+		t.Drops[s] = end.Socket.Drops
+	}
+	t.attribute(x, s)
+	t.countChallenges(x, s)
+}
+
+// attribute finds the timer behind each retransmission of a side, and the
+// contradictions between the side's tap and its counters.
+func (t *Trial) attribute(x *Exchange, s Side) {
+	end := x.End(s)
+	again := x.repetitions(s)
+	var (
+		seen     = int64(len(again))
+		counted  = end.Counters["RetransSegs"]
+		probes   = end.Counters["TCPLossProbes"]
+		timeouts = end.Counters["TCPTimeouts"]
+	)
+	if seen != counted {
+		t.doubt("the %v's tap saw %d segments sent again, its kernel counted %d (RetransSegs)", s, seen, counted)
+	}
+	if seen != probes+timeouts {
+		t.doubt("the %v sent %d segments again, but its timers fired %d times (TCPLossProbes %d, TCPTimeouts %d)",
+			s, seen, probes+timeouts, probes, timeouts)
+	}
+	if end.Socket != nil && int64(end.Socket.Retransmissions) != counted {
+		t.doubt("the %v's kernel counted %d segments sent again (RetransSegs), its socket %d (tcpi_total_retrans)",
+			s, counted, end.Socket.Retransmissions)
+	}
+	for i, r := range again {
+		out := Retransmission{
+			From:    s,
+			Segment: x.notation(r.again.Segment),
+			FIN:     x.kind(s, r.again.Segment) == FIN,
+			Delay:   r.again.At - r.earlier.At,
+		}
+		if seen == probes+timeouts {
+			out.Timer = timerOf(int64(i), probes)
+		}
+		t.Retransmissions = append(t.Retransmissions, out)
+	}
+}
+
+// timerOf tells which timer sent the i-th retransmission of a tail: the probe
+// comes first and once, and whatever it did not mend is left to the RTO
+// (RFC 8985 section 7.3; net/ipv4/tcp_output.c, tcp_send_loss_probe).
+func timerOf(i, probes int64) Timer {
+	if i < probes {
+		return TLP
+	}
+	return RTO
+}
+
+// countChallenges holds the challenge ACKs that the kernel counted against
+// what was sent.
+func (t *Trial) countChallenges(x *Exchange, s Side) {
+	end := x.End(s)
+	counted := int(end.Counters["TCPChallengeACK"])
+	if counted == 0 {
+		return
+	}
+	t.ChallengeACKs[s] = counted
+	if seen := len(x.refusals(s)); seen < counted {
+		t.doubt("the %v's kernel counted %d challenge ACKs, its tap saw %d ACKs that could be one", s, counted, seen)
+	}
+	if end.Socket != nil && end.Socket.Drops == 0 {
+		t.doubt("the %v sent a challenge ACK, but its socket dropped no segment (SK_MEMINFO_DROPS)", s)
+	}
+}
+
+// holdAgainstAsked compares the overtakings seen with those asked for.
+func (t *Trial) holdAgainstAsked(x *Exchange) {
+	for _, asked := range x.Asked {
+		if !slices.ContainsFunc(t.Overtook, func(s Sequence) bool { return s.Overtaking == asked }) {
+			t.doubt("the order asked for was not seen at the %v's tap: %v", asked.From.Peer(), asked)
+		}
+	}
+	for _, seen := range t.Overtook {
+		if !slices.Contains(x.Asked, seen.Overtaking) {
+			t.doubt("an order nobody asked for was seen at the %v's tap: %v (%s before %s)",
+				seen.At, seen.Overtaking, seen.FastSegment, seen.SlowSegment)
+		}
+	}
+}
+
+// holdStatesAgainstWire compares what sock_diag says with what the taps saw. A
+// socket may be gone without its end having closed: the kernel gives up too.
+func (t *Trial) holdStatesAgainstWire(x *Exchange) {
+	for _, s := range Sides {
+		_, closed := x.closedAt(s)
+		state := x.End(s).State
+		switch {
+		case closed && state != "TIME_WAIT" && state != "CLOSE":
+			t.doubt("by what the taps saw the %v is closed, but its socket is in %s", s, state)
+		case !closed && state == "TIME_WAIT":
+			t.doubt("the %v's socket is in TIME_WAIT, but by what the taps saw it is not closed", s)
+		}
+	}
+}

@@ -1,0 +1,100 @@
+package teardown
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/finwait/finwait/harness/segment"
+)
+
+// An Event is one thing that happened in a teardown: a closing call, the end
+// of the peer's data reaching a program, or a segment.
+type Event struct {
+	// At is when it happened; for a segment, when it arrived, or when it left
+	// if it did not arrive.
+	At time.Duration
+	// By is the side that called, read, or sent.
+	By Side
+	// Text is the call, or the segment in packetdrill's notation.
+	Text string
+	// IsSegment tells segments from what programs did.
+	IsSegment bool
+	// Lost is true for a segment that the receiver's tap did not see.
+	Lost bool
+	// Notes say what is remarkable about it.
+	Notes []string
+}
+
+// Timeline puts everything that happened from the first closing call on into
+// one order.
+func (t *Trial) Timeline() []Event {
+	x := t.Exchange
+	from := min(x.Client.CalledAt, x.Server.CalledAt)
+	var events []Event
+	for _, s := range Sides {
+		end := x.End(s)
+		if end.Call != "" {
+			events = append(events, Event{At: end.CalledAt, By: s, Text: end.Call})
+		}
+		if end.EOF != nil {
+			events = append(events, Event{At: *end.EOF, By: s, Text: "read EOF"})
+		}
+		events = append(events, t.segments(s)...)
+	}
+	events = slices.DeleteFunc(events, func(e Event) bool { return e.At < from })
+	slices.SortStableFunc(events, func(a, b Event) int { return cmp.Compare(a.At, b.At) })
+	return events
+}
+
+// segments pairs what left a side with what arrived at its peer.
+func (t *Trial) segments(from Side) []Event {
+	x := t.Exchange
+	arrived := slices.DeleteFunc(slices.Clone(x.End(from.Peer()).Sightings),
+		func(seen segment.Sighting) bool { return seen.Sent })
+	var events []Event
+	for _, left := range x.End(from).Sightings {
+		if !left.Sent {
+			continue
+		}
+		e := Event{At: left.At, By: from, Text: x.notation(left.Segment), IsSegment: true, Lost: true}
+		if i := slices.IndexFunc(arrived, func(seen segment.Sighting) bool { return seen.Segment == left.Segment }); i >= 0 {
+			e.At, e.Lost = arrived[i].At, false
+			arrived = slices.Delete(arrived, i, i+1)
+		}
+		e.Notes = t.notes(from, left, e.Text)
+		events = append(events, e)
+	}
+	return events
+}
+
+// notes say what is remarkable about a segment that a side sent.
+func (t *Trial) notes(from Side, left segment.Sighting, text string) []string {
+	var notes []string
+	same := func(seen segment.Sighting) bool { return seen.At == left.At && seen.Segment == left.Segment }
+	if i := slices.IndexFunc(t.Exchange.repetitions(from), func(r repetition) bool { return same(r.again) }); i >= 0 {
+		notes = append(notes, t.sentBy(from)[i].note())
+	}
+	// Where the tap saw more candidates than the kernel counted challenge
+	// ACKs, nobody can tell which ones they are.
+	refused := t.Exchange.refusals(from)
+	if len(refused) == t.ChallengeACKs[from] && slices.ContainsFunc(refused, same) {
+		notes = append(notes, "challenge ACK: the FIN was not accepted")
+	}
+	for _, o := range t.Overtook {
+		switch {
+		case o.From != from:
+		case text == o.FastSegment:
+			notes = append(notes, fmt.Sprintf("overtakes the %s", o.Slow))
+		case text == o.SlowSegment:
+			notes = append(notes, fmt.Sprintf("overtaken by the %s", o.Fast))
+		}
+	}
+	return notes
+}
+
+// sentBy are a side's retransmissions.
+func (t *Trial) sentBy(s Side) []Retransmission {
+	return slices.DeleteFunc(slices.Clone(t.Retransmissions), func(r Retransmission) bool { return r.From != s })
+}

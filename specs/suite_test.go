@@ -1,0 +1,111 @@
+// Package specs says what a Linux kernel must do when TCP connections end, one
+// behaviour a file. The whole suite is one static test binary:
+//
+//	CGO_ENABLED=0 go test -c ./specs
+//
+// It needs root and runs on any Linux kernel; a spec that needs what the kernel
+// lacks is skipped and names it.
+package specs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/types"
+
+	"github.com/finwait/finwait/harness/kernel"
+	"github.com/finwait/finwait/harness/ladder"
+	"github.com/finwait/finwait/harness/report"
+	"github.com/finwait/finwait/harness/scenario"
+	"github.com/finwait/finwait/harness/teardown"
+)
+
+var (
+	recordPath = flag.String("record", "", "append what happens to `FILE`, a line of JSON a trial, and judge nothing:\nonly a failure of the harness itself fails")
+	requireAll = flag.Bool("require-all", false, "fail, instead of skipping, a spec that needs what the kernel lacks")
+	trials     = flag.Int("trials", 1, "play each scenario `N` times")
+)
+
+func TestSpecs(t *testing.T) {
+	RegisterFailHandler(Fail)
+	RunSpecs(t, "finwait")
+}
+
+var recording *os.File
+
+var _ = BeforeSuite(func() {
+	if *trials < 1 {
+		Fail(fmt.Sprintf("--trials %d: a scenario is played at least once", *trials))
+	}
+	if os.Geteuid() != 0 {
+		Fail("the specs make network namespaces, which needs root: run `sudo make specs`")
+	}
+	if *recordPath != "" {
+		var err error
+		recording, err = os.OpenFile(*recordPath, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644)
+		Expect(err).NotTo(HaveOccurred(), "open the file that --record names")
+		DeferCleanup(recording.Close)
+	}
+})
+
+// Teardown declares a spec that plays a scenario and holds each trial against
+// what a good kernel does. It has the scenario's name, and each part of the
+// name as a label.
+func Teardown(s scenario.Scenario, good types.GomegaMatcher) bool {
+	return It(s.Name, Offset(1), Label(strings.Split(s.Name, "/")...), func(ctx SpecContext) {
+		for range *trials {
+			trial, err := scenario.Play(ctx, s)
+			if err != nil {
+				cannotPlay(s, err)
+			}
+			AddReportEntry(s.Name, ladder.Text(trial), ReportEntryVisibilityFailureOrVerbose)
+			record(report.Entry{Name: s.Name, Expected: teardown.Clean, Trial: &trial})
+			if recording == nil {
+				Expect(trial).To(good)
+			}
+		}
+	})
+}
+
+// cannotPlay ends a spec without a trial: a capability that the kernel was
+// asked for and lacks skips it, anything else fails it.
+func cannotPlay(s scenario.Scenario, err error) {
+	entry := report.Entry{Name: s.Name, Expected: teardown.Clean}
+	var missing *kernel.MissingCapability
+	switch {
+	case errors.As(err, &missing) && *requireAll:
+		entry.Error = missing.Error()
+		record(entry)
+		Fail(fmt.Sprintf("%v (and --require-all was given)", missing))
+	case errors.As(err, &missing):
+		entry.Skipped = missing.Error()
+		record(entry)
+		Skip(missing.Error())
+	case errors.Is(err, context.Canceled):
+		Fail(err.Error())
+	default:
+		entry.Error = err.Error()
+		record(entry)
+		Fail(err.Error())
+	}
+}
+
+func record(entry report.Entry) {
+	if recording == nil {
+		return
+	}
+	line, err := json.Marshal(entry)
+	Expect(err).NotTo(HaveOccurred())
+	// One write a line: with O_APPEND the lines of parallel processes do not
+	// mix.
+	_, err = recording.Write(append(line, '\n'))
+	Expect(err).NotTo(HaveOccurred(), "append to the file that --record names")
+}

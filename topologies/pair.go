@@ -1,0 +1,58 @@
+// Package topologies holds ready-made labs: a client, a server, and what is
+// between them.
+package topologies
+
+import (
+	"net/netip"
+
+	"github.com/finwait/finwait/harness/lab"
+)
+
+// A Family is the version of IP that an exchange runs over.
+type Family string
+
+// The families that every topology has.
+const (
+	IPv4 Family = "ipv4"
+	IPv6 Family = "ipv6"
+)
+
+// The addresses are those set aside for documentation (RFC 5737, RFC 3849): no
+// network routes them.
+var (
+	clientAddresses = map[Family]netip.Prefix{
+		IPv4: netip.MustParsePrefix("192.0.2.1/24"),
+		IPv6: netip.MustParsePrefix("2001:db8::1/64"),
+	}
+	serverAddresses = map[Family]netip.Prefix{
+		IPv4: netip.MustParsePrefix("192.0.2.2/24"),
+		IPv6: netip.MustParsePrefix("2001:db8::2/64"),
+	}
+)
+
+// A Pair is a client and a server on the two ends of a veth pair.
+type Pair struct {
+	Client, Server *lab.End
+}
+
+// NewPair builds a pair in l, which takes it down. Only the family named is
+// set up. It needs CAP_SYS_ADMIN and CAP_NET_ADMIN; on a kernel without IPv6,
+// asking for it returns an error that wraps lab.ErrNoIPv6.
+func NewPair(l *lab.Lab, family Family) (Pair, error) {
+	client, err := l.Host("client")
+	if err != nil {
+		return Pair{}, err
+	}
+	server, err := l.Host("server")
+	if err != nil {
+		return Pair{}, err
+	}
+	link, err := l.Link(
+		lab.Plug{Host: client, Name: "eth0", Addresses: []netip.Prefix{clientAddresses[family]}},
+		lab.Plug{Host: server, Name: "eth0", Addresses: []netip.Prefix{serverAddresses[family]}},
+	)
+	if err != nil {
+		return Pair{}, err
+	}
+	return Pair{Client: link.Ends[0], Server: link.Ends[1]}, nil
+}
