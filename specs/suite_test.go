@@ -18,8 +18,9 @@ import (
 	"testing"
 
 	. "github.com/onsi/ginkgo/v2"
+	"github.com/onsi/ginkgo/v2/types"
 	. "github.com/onsi/gomega"
-	"github.com/onsi/gomega/types"
+	gomega "github.com/onsi/gomega/types"
 
 	"github.com/finwait/finwait/harness/kernel"
 	"github.com/finwait/finwait/harness/ladder"
@@ -38,6 +39,17 @@ func TestSpecs(t *testing.T) {
 	RegisterFailHandler(Fail)
 	RunSpecs(t, "finwait")
 }
+
+// What was not played is said in any case, not only where Ginkgo is told to be
+// verbose.
+var _ = ReportAfterSuite("skipped", func(r Report) {
+	for _, spec := range r.SpecReports {
+		if spec.State == types.SpecStateSkipped && spec.Failure.Message != "" {
+			fmt.Printf("\nskipped %s: %s", spec.LeafNodeText, spec.Failure.Message)
+		}
+	}
+	fmt.Println()
+})
 
 var recording *os.File
 
@@ -59,7 +71,7 @@ var _ = BeforeSuite(func() {
 // Teardown declares a spec that plays a scenario and holds each trial against
 // what a good kernel does. It has the scenario's name, and each part of the
 // name as a label.
-func Teardown(s scenario.Scenario, good types.GomegaMatcher) bool {
+func Teardown(s scenario.Scenario, good gomega.GomegaMatcher) bool {
 	return It(s.Name, Offset(1), Label(strings.Split(s.Name, "/")...), func(ctx SpecContext) {
 		for range *trials {
 			trial, err := scenario.Play(ctx, s)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -22,14 +23,17 @@ const (
 )
 
 func main() {
-	os.Exit(run(os.Args[1:]))
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
-func run(args []string) int {
+// run is the whole command; it returns the exit status.
+func run(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	root := command()
 	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
 	var verdict exitStatus
 	switch {
@@ -38,7 +42,7 @@ func run(args []string) int {
 	case errors.As(err, &verdict):
 		return int(verdict)
 	}
-	fmt.Fprintln(os.Stderr, "gate:", err)
+	fmt.Fprintln(stderr, "gate:", err)
 	return exitFailed
 }
 

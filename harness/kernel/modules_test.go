@@ -25,7 +25,11 @@ func makeModule(modinfo string) []byte {
 	modinfoAt := uint64(headerSize)
 	namesAt := modinfoAt + uint64(len(modinfo))
 	var ko bytes.Buffer
-	write := func(value any) { binary.Write(&ko, binary.LittleEndian, value) }
+	write := func(value any) {
+		if err := binary.Write(&ko, binary.LittleEndian, value); err != nil {
+			panic(err)
+		}
+	}
 	write(elf.Header64{
 		Ident:     [elf.EI_NIDENT]byte{0x7f, 'E', 'L', 'F', byte(elf.ELFCLASS64), byte(elf.ELFDATA2LSB), byte(elf.EV_CURRENT)},
 		Type:      uint16(elf.ET_REL),
@@ -177,38 +181,46 @@ func TestMissingModule(t *testing.T) {
 
 func TestDamagedModules(t *testing.T) {
 	t.Parallel()
-	image := makeImage(t, map[string][]byte{
-		"kernel/text.ko":    []byte("not a module"),
-		"kernel/without.ko": makeModule("")[:64],
-		"kernel/good.ko.xz": needing(""),
-	})
-	good := filepath.Join(image.Modules, "kernel/good.ko.xz")
-	content, err := os.ReadFile(good)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, content := range map[string][]byte{"cut.ko.xz": content[:len(content)/2], "raw.ko.xz": needing(""), "raw.ko.gz": nil, "raw.ko.zst": []byte("x")} {
-		if err := os.WriteFile(filepath.Join(image.Modules, "kernel", strings.Replace(name, ".", "_"+name[len(name)-1:]+".", 1)), content, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for module, want := range map[string]string{
-		"text":    "text.ko: not an ELF file",
-		"without": "without.ko: not an ELF file",
-		"cut_z":   "cut_z.ko.xz: unexpected EOF",
-		"raw_z":   "raw_z.ko.",
-		"raw_t":   "raw_t.ko.zst: ",
+	good := needing("")
+	xz := packed(t, "good.ko.xz", good)
+	for file, test := range map[string]struct {
+		content []byte
+		want    string
+	}{
+		"text.ko":    {[]byte("not a module"), "not an ELF file"},
+		"cut.ko":     {good[:len(good)-1], "not an ELF file"},
+		"without.ko": {bytes.Replace(good, []byte(".modinfo\x00"), []byte(".comment\x00"), 1), "no .modinfo section"},
+		"cut.ko.xz":  {xz[:len(xz)/2], "unexpected EOF"},
+		"raw.ko.xz":  {good, "not an xz stream"},
+		"raw.ko.gz":  {good, "not a gzip stream"},
+		"raw.ko.zst": {good, "invalid input"},
 	} {
-		_, err := image.LoadOrder(module)
-		NewWithT(t).Expect(err).To(MatchError(ContainSubstring(want)), module)
+		t.Run(file, func(t *testing.T) {
+			t.Parallel()
+			g := NewWithT(t)
+			image := makeImage(t, nil)
+			path := filepath.Join(image.Modules, file)
+			g.Expect(os.WriteFile(path, test.content, 0o644)).To(Succeed())
+			name, _, _ := strings.Cut(file, ".")
+			_, err := image.LoadOrder(name)
+			g.Expect(err).To(MatchError(SatisfyAll(
+				ContainSubstring("module "+name),
+				ContainSubstring(path),
+				ContainSubstring(test.want),
+			)))
+		})
 	}
-	if err := os.Remove(filepath.Join(image.Modules, "modules.builtin")); err != nil {
-		t.Fatal(err)
-	}
-	_, err = image.LoadOrder("good")
-	NewWithT(t).Expect(err).To(MatchError(ContainSubstring("holds no modules.builtin")))
-	_, err = Image{Release: "6.12.1", Modules: "/nonexistent"}.LoadOrder("good")
-	NewWithT(t).Expect(err).To(MatchError(ContainSubstring("look for the modules of kernel 6.12.1")))
+}
+
+func TestDamagedImages(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	image := makeImage(t, map[string][]byte{"veth.ko": needing("")})
+	g.Expect(os.Remove(filepath.Join(image.Modules, "modules.builtin"))).To(Succeed())
+	_, err := image.LoadOrder("veth")
+	g.Expect(err).To(MatchError(ContainSubstring("holds no modules.builtin")))
+	_, err = Image{Release: "6.12.1", Modules: filepath.Join(image.Modules, "absent")}.LoadOrder("veth")
+	g.Expect(err).To(MatchError(ContainSubstring("look for the modules of kernel 6.12.1")))
 }
 
 func FuzzDependencies(f *testing.F) {

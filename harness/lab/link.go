@@ -5,11 +5,8 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"time"
 
-	"github.com/safchain/ethtool"
 	"github.com/vishvananda/netlink"
-	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
 
@@ -38,51 +35,13 @@ type Plug struct {
 	Addresses []netip.Prefix
 }
 
-// offloads are turned off on every end, so that a tap sees segments as they
-// would be on a wire: none larger than the MTU, each with its checksum.
-var offloads = map[string]bool{
-	"tx-checksum-ip-generic":       false,
-	"tx-tcp-segmentation":          false,
-	"tx-tcp6-segmentation":         false,
-	"tx-tcp-ecn-segmentation":      false,
-	"tx-tcp-mangleid-segmentation": false,
-	"tx-generic-segmentation":      false,
-	"rx-gro":                       false,
-}
-
 // Link connects two hosts. The ends know each other's hardware addresses, so
 // neither ARP nor neighbour discovery is ever sent; offloads are off; when Link
-// returns, a frame sent by either end arrives at the other.
+// returns, what is sent from any address of either end arrives at the other.
 func (l *Lab) Link(a, b Plug) (*Link, error) {
 	link := &Link{Ends: [2]*End{newEnd(a, 1), newEnd(b, 2)}}
-	near, far := link.Ends[0], link.Ends[1]
-	fail := func(err error) (*Link, error) {
+	if err := link.build(); err != nil {
 		return nil, fmt.Errorf("link %s:%s to %s:%s: %w", a.Host.Name, a.Name, b.Host.Name, b.Name, err)
-	}
-	events, err := near.watch()
-	if err != nil {
-		return fail(err)
-	}
-	defer events.Close()
-
-	attrs := netlink.NewLinkAttrs()
-	attrs.Name, attrs.HardwareAddr = near.Name, near.MAC
-	veth := &netlink.Veth{
-		LinkAttrs:        attrs,
-		PeerName:         far.Name,
-		PeerHardwareAddr: far.MAC,
-		PeerNamespace:    netlink.NsFd(far.Host.FD()),
-	}
-	if err := near.Host.Netlink.LinkAdd(veth); err != nil {
-		return fail(fmt.Errorf("create the veth pair: %w", err))
-	}
-	for i, end := range link.Ends {
-		if err := end.configure(link.Ends[1-i]); err != nil {
-			return fail(fmt.Errorf("%s on %s: %w", end.Name, end.Host.Name, err))
-		}
-	}
-	if err := near.awaitCarrier(events); err != nil {
-		return fail(fmt.Errorf("%s on %s: %w", near.Name, near.Host.Name, err))
 	}
 	return link, nil
 }
@@ -96,10 +55,43 @@ func newEnd(p Plug, number byte) *End {
 	}
 }
 
-// configure brings the end up, with its addresses and the way to its peer's.
-func (e *End) configure(peer *End) error {
-	nl := e.Host.Netlink
-	link, err := nl.LinkByName(e.Name)
+func (l *Link) build() error {
+	near, far := l.Ends[0], l.Ends[1]
+	carrier, err := near.Host.subscribe(unix.RTNLGRP_LINK)
+	if err != nil {
+		return err
+	}
+	defer carrier.close()
+
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name, attrs.HardwareAddr = near.Name, near.MAC
+	if err := near.Host.Netlink.LinkAdd(&netlink.Veth{
+		LinkAttrs:        attrs,
+		PeerName:         far.Name,
+		PeerHardwareAddr: far.MAC,
+		PeerNamespace:    netlink.NsFd(far.Host.FD()),
+	}); err != nil {
+		return fmt.Errorf("create the veth pair: %w", err)
+	}
+	for _, end := range l.Ends {
+		if err := end.up(); err != nil {
+			return fmt.Errorf("%s on %s: %w", end.Name, end.Host.Name, err)
+		}
+	}
+	if err := carrier.awaitLinkUp(near.Index); err != nil {
+		return fmt.Errorf("%s on %s: %w", near.Name, near.Host.Name, err)
+	}
+	for i, end := range l.Ends {
+		if err := end.address(l.Ends[1-i]); err != nil {
+			return fmt.Errorf("%s on %s: %w", end.Name, end.Host.Name, err)
+		}
+	}
+	return nil
+}
+
+// up makes the end quiet and brings it up.
+func (e *End) up() error {
+	link, err := e.Host.Netlink.LinkByName(e.Name)
 	if err != nil {
 		return err
 	}
@@ -109,26 +101,29 @@ func (e *End) configure(peer *End) error {
 	}
 	// Without IFF_MULTICAST the kernel sends no MLD reports for the groups
 	// that IPv6 joins by itself.
-	if err := nl.LinkSetMulticastOff(link); err != nil {
+	if err := e.Host.Netlink.LinkSetMulticastOff(link); err != nil {
 		return fmt.Errorf("turn multicast off: %w", err)
 	}
+	if err := e.Host.Netlink.LinkSetUp(link); err != nil {
+		return fmt.Errorf("set up: %w", err)
+	}
+	return nil
+}
+
+// address gives the end its addresses and the way to its peer's.
+func (e *End) address(peer *End) error {
+	link := &netlink.Dummy{LinkAttrs: netlink.LinkAttrs{Index: e.Index}}
 	for _, prefix := range e.Addresses {
-		addr := &netlink.Addr{IPNet: ipNet(prefix)}
+		add := e.addIPv4
 		if prefix.Addr().Is6() {
-			addr.Flags = unix.IFA_F_NODAD
+			add = e.addIPv6
 		}
-		if err := nl.AddrAdd(link, addr); err != nil {
-			if prefix.Addr().Is6() && errors.Is(err, unix.EOPNOTSUPP) {
-				err = ErrNoIPv6
-			}
+		if err := add(link, prefix); err != nil {
 			return fmt.Errorf("add address %v: %w", prefix, err)
 		}
 	}
-	if err := nl.LinkSetUp(link); err != nil {
-		return fmt.Errorf("set up: %w", err)
-	}
 	for _, prefix := range peer.Addresses {
-		if err := nl.NeighSet(&netlink.Neigh{
+		if err := e.Host.Netlink.NeighSet(&netlink.Neigh{
 			LinkIndex:    e.Index,
 			State:        netlink.NUD_PERMANENT,
 			IP:           prefix.Addr().AsSlice(),
@@ -140,60 +135,27 @@ func (e *End) configure(peer *End) error {
 	return nil
 }
 
-func (e *End) turnOffloadsOff() error {
-	tool, err := ethtool.NewEthtool()
-	if err != nil {
-		return fmt.Errorf("open ethtool: %w", err)
-	}
-	defer tool.Close()
-	if err := tool.Change(e.Name, offloads); err != nil {
-		return fmt.Errorf("turn offloads off: %w", err)
-	}
-	return nil
+func (e *End) addIPv4(link netlink.Link, prefix netip.Prefix) error {
+	return e.Host.Netlink.AddrAdd(link, &netlink.Addr{IPNet: ipNet(prefix)})
 }
 
-// watch subscribes to what the kernel says of the links of e's host.
-func (e *End) watch() (events *nl.NetlinkSocket, err error) {
-	err = e.Host.Do(func() error {
-		events, err = nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK)
-		return err
-	})
+// addIPv6 waits until the address can be used: even without duplicate address
+// detection its local route is made by a work item (net/ipv6/addrconf.c,
+// addrconf_dad_work), which sends its event afterwards.
+func (e *End) addIPv6(link netlink.Link, prefix netip.Prefix) error {
+	added, err := e.Host.subscribe(unix.RTNLGRP_IPV6_IFADDR)
 	if err != nil {
-		return nil, fmt.Errorf("subscribe to link events of %s: %w", e.Host.Name, err)
-	}
-	return events, nil
-}
-
-// carrierDeadline bounds the wait for a work item that the kernel queues
-// without delay.
-const carrierDeadline = 10 * time.Second
-
-// awaitCarrier waits until the end that was set up first can send. Its carrier
-// came on only with its peer's, and the kernel replaces its noop qdisc, which
-// drops everything in silence, from a work queue (net/core/link_watch.c,
-// linkwatch_do_dev): the event it sends afterwards is the sign.
-func (e *End) awaitCarrier(events *nl.NetlinkSocket) error {
-	if err := events.SetReceiveTimeout(&unix.Timeval{Sec: int64(carrierDeadline / time.Second)}); err != nil {
 		return err
 	}
-	for {
-		messages, _, err := events.Receive()
-		if err != nil {
-			return fmt.Errorf("wait for the carrier: %w", err)
-		}
-		for _, m := range messages {
-			if m.Header.Type != unix.RTM_NEWLINK {
-				continue
-			}
-			link, err := netlink.LinkDeserialize((*unix.NlMsghdr)(&m.Header), m.Data)
-			if err != nil {
-				return fmt.Errorf("read a link event: %w", err)
-			}
-			if link.Attrs().Index == e.Index && link.Attrs().OperState == netlink.OperUp {
-				return nil
-			}
-		}
+	defer added.close()
+	err = e.Host.Netlink.AddrAdd(link, &netlink.Addr{IPNet: ipNet(prefix), Flags: unix.IFA_F_NODAD})
+	if errors.Is(err, unix.EOPNOTSUPP) {
+		return ErrNoIPv6
 	}
+	if err != nil {
+		return err
+	}
+	return added.awaitAddress(e.Index, prefix.Addr())
 }
 
 func ipNet(p netip.Prefix) *net.IPNet {

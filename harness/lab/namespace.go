@@ -102,34 +102,31 @@ func (ns *Namespace) Close() {
 }
 
 // onForeignThread runs f on a thread that may change its network namespace
-// and brings the thread home afterwards. A thread that cannot be brought home
-// is never reused: its goroutine ends while still locked to it, and the
-// runtime then ends the thread.
+// and brings the thread home afterwards, also where f ends its goroutine, as
+// testing.T.FailNow does. A thread that cannot be brought home is never reused:
+// its goroutine ends while still locked to it, and the runtime then ends the
+// thread.
 func onForeignThread(f func() error) error {
 	done := make(chan error)
 	go func() {
+		err := errors.New("the function run in the network namespace ended its goroutine")
+		defer func() { done <- err }()
 		runtime.LockOSThread()
-		home, err := netns.GetFromPath(ownNamespace())
-		if err != nil {
+		home, openErr := netns.GetFromPath(ownNamespace())
+		if openErr != nil {
 			runtime.UnlockOSThread()
-			done <- fmt.Errorf("open the thread's own network namespace: %w", err)
+			err = fmt.Errorf("open the thread's own network namespace: %w", openErr)
 			return
 		}
 		defer home.Close()
-		finished := false
 		defer func() {
-			if !finished { // f called runtime.Goexit, as testing.T.FailNow does
-				done <- errors.New("the function run in the network namespace ended its goroutine")
+			if back := netns.Set(home); back != nil {
+				err = errors.Join(err, fmt.Errorf("leave the network namespace: %w", back))
+				return
 			}
+			runtime.UnlockOSThread()
 		}()
 		err = f()
-		if back := netns.Set(home); back != nil {
-			err = errors.Join(err, fmt.Errorf("leave the network namespace: %w", back))
-		} else {
-			runtime.UnlockOSThread()
-		}
-		finished = true
-		done <- err
 	}()
 	return <-done
 }
@@ -140,7 +137,12 @@ func ownNamespace() string { return "/proc/thread-self/ns/net" }
 
 func writeSysctl(name, value string) error {
 	path := filepath.Join("/proc/sys", strings.ReplaceAll(name, ".", "/"))
-	if err := os.WriteFile(path, []byte(value), 0); err != nil {
+	file, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err == nil {
+		_, err = file.WriteString(value)
+		file.Close()
+	}
+	if err != nil {
 		return fmt.Errorf("set sysctl %s to %q: %w", name, value, err)
 	}
 	return nil

@@ -73,8 +73,9 @@ func (t *Trial) segments(from Side) []Event {
 func (t *Trial) notes(from Side, left segment.Sighting, text string) []string {
 	var notes []string
 	same := func(seen segment.Sighting) bool { return seen.At == left.At && seen.Segment == left.Segment }
-	if i := slices.IndexFunc(t.Exchange.repetitions(from), func(r repetition) bool { return same(r.again) }); i >= 0 {
-		notes = append(notes, t.sentBy(from)[i].note())
+	again := t.sentBy(from)
+	if i := slices.IndexFunc(t.Exchange.repetitions(from), func(r repetition) bool { return same(r.again) }); i >= 0 && i < len(again) {
+		notes = append(notes, again[i].note())
 	}
 	// Where the tap saw more candidates than the kernel counted challenge
 	// ACKs, nobody can tell which ones they are.

@@ -1,0 +1,77 @@
+//go:build vm
+
+package main
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/finwait/finwait/harness/report"
+	"github.com/finwait/finwait/harness/teardown"
+)
+
+// TestTheCase is what finwait was made for, on two real kernels: Linux 5.10
+// drops a FIN that its own ACK overtook wherever a full socket is left in
+// FIN_WAIT2, 6.12 does not. A record of any other behaviour is a mistake of
+// ours, or news.
+func TestTheCase(t *testing.T) {
+	out := t.TempDir()
+	status, stdout, stderr := gate(t, "run", "--baseline", "debian/bullseye", "--out", out, "debian/trixie")
+	if status != exitNoRegression {
+		t.Fatalf("it exits %d\n%s%s", status, stdout, stderr)
+	}
+	if !strings.Contains(stdout, "4 improved (overtaken-fin/server-close-fin-timeout-120/ipv4") {
+		t.Errorf("the change is not listed as improved:\n%s", stdout)
+	}
+	old, candidate := filepath.Join(out, "debian-bullseye", "record.json"), filepath.Join(out, "debian-trixie", "record.json")
+	for path, expect := range map[string]func(*testing.T, report.Scenario){old: expectDropped, candidate: expectClean} {
+		record, err := report.Load(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(record.Scenarios) != scenarios {
+			t.Errorf("%v: %d scenarios, want %d", record.Kernel, len(record.Scenarios), scenarios)
+		}
+		for _, s := range record.Scenarios {
+			t.Run(record.Kernel.Source+"/"+s.Name, func(t *testing.T) { expect(t, s) })
+		}
+	}
+
+	status, stdout, _ = gate(t, "compare", candidate, old)
+	if status != exitRegression || !strings.Contains(stdout, "4 regressed (overtaken-fin/server-close-fin-timeout-120/ipv4") {
+		t.Errorf("the way back exits %d, want %d:\n%s", status, exitRegression, stdout)
+	}
+}
+
+// scenarios is how many there are: in order and overtaken, by three closing
+// paths, over two families; and the example.
+const scenarios = 2*3*2 + 1
+
+func expectClean(t *testing.T, s report.Scenario) {
+	if s.Outcome != teardown.Clean {
+		t.Errorf("%s", s.Outcome)
+	}
+}
+
+func expectDropped(t *testing.T, s report.Scenario) {
+	dropped := strings.HasPrefix(s.Name, "overtaken-fin/server-shutdown/") ||
+		strings.HasPrefix(s.Name, "overtaken-fin/server-close-fin-timeout-120/")
+	if !dropped {
+		expectClean(t, s)
+		return
+	}
+	trial := s.Trials[0]
+	if s.Outcome != teardown.Retransmitted || len(trial.Retransmissions) != 1 {
+		t.Fatalf("%s after %d retransmissions", s.Outcome, len(trial.Retransmissions))
+	}
+	again := trial.Retransmissions[0]
+	if again.From != teardown.Client || !again.FIN || again.Timer != teardown.TLP ||
+		again.Delay < 200*time.Millisecond || again.Delay > 260*time.Millisecond {
+		t.Errorf("sent again was %v", again)
+	}
+	if trial.ChallengeACKs[teardown.Server] != 1 || trial.ChallengeACKs[teardown.Client] != 0 {
+		t.Errorf("challenge ACKs %v", trial.ChallengeACKs)
+	}
+}

@@ -1,0 +1,106 @@
+package impair
+
+import (
+	"encoding/binary"
+	"errors"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gopacket/gopacket"
+	"github.com/gopacket/gopacket/layers"
+	"github.com/vishvananda/netlink"
+
+	"github.com/finwait/finwait/harness/kernel"
+	"github.com/finwait/finwait/harness/lab"
+)
+
+// packet writes an IP packet with a TCP segment.
+func packet(t *testing.T, from, to netip.AddrPort, tcp layers.TCP) []byte {
+	t.Helper()
+	var ip interface {
+		gopacket.NetworkLayer
+		gopacket.SerializableLayer
+	}
+	src, dst := net.IP(from.Addr().AsSlice()), net.IP(to.Addr().AsSlice())
+	if from.Addr().Is6() {
+		ip = &layers.IPv6{Version: 6, NextHeader: layers.IPProtocolTCP, SrcIP: src, DstIP: dst}
+	} else {
+		ip = &layers.IPv4{Version: 4, Protocol: layers.IPProtocolTCP, SrcIP: src, DstIP: dst}
+	}
+	tcp.SrcPort, tcp.DstPort = layers.TCPPort(from.Port()), layers.TCPPort(to.Port())
+	buffer := gopacket.NewSerializeBuffer()
+	if err := gopacket.SerializeLayers(buffer, gopacket.SerializeOptions{FixLengths: true}, ip, &tcp); err != nil {
+		t.Fatal(err)
+	}
+	return buffer.Bytes()
+}
+
+// matches does what net/sched/cls_u32.c, u32_classify does with a selector.
+func matches(sel *netlink.TcU32Sel, packet []byte) bool {
+	for _, key := range sel.Keys {
+		if (binary.BigEndian.Uint32(packet[key.Off:])^key.Val)&key.Mask != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func TestOnlyTheFINOfTheConnectionMatches(t *testing.T) {
+	for _, family := range []struct{ client, server, stranger string }{
+		{"192.0.2.1:40000", "192.0.2.2:80", "192.0.2.3:40000"},
+		{"[2001:db8::1]:40000", "[2001:db8::2]:80", "[2001:db8::3]:40000"},
+	} {
+		client, server := netip.MustParseAddrPort(family.client), netip.MustParseAddrPort(family.server)
+		stranger := netip.MustParseAddrPort(family.stranger)
+		other := netip.AddrPortFrom(client.Addr(), client.Port()+1)
+		fin, ack := layers.TCP{FIN: true, ACK: true}, layers.TCP{ACK: true, Window: 0xffff, Seq: 0xffffffff, Ack: 0xffffffff}
+		sel := matchFIN(client, server)
+		for _, c := range []struct {
+			what     string
+			from, to netip.AddrPort
+			tcp      layers.TCP
+			want     bool
+		}{
+			{"its FIN", client, server, fin, true},
+			{"its FIN with PSH", client, server, layers.TCP{FIN: true, ACK: true, PSH: true}, true},
+			{"its ACK", client, server, ack, false},
+			{"its RST", client, server, layers.TCP{RST: true}, false},
+			{"the peer's FIN", server, client, fin, false},
+			{"the FIN of another port", other, server, fin, false},
+			{"the FIN of another host", stranger, server, fin, false},
+			{"the FIN to another host", client, netip.AddrPortFrom(stranger.Addr(), server.Port()), fin, false},
+		} {
+			if got := matches(sel, packet(t, c.from, c.to, c.tcp)); got != c.want {
+				t.Errorf("%s from %v: held is %v, want %v", c.what, c.from, got, c.want)
+			}
+		}
+	}
+}
+
+func TestHoldTimeHasBounds(t *testing.T) {
+	for _, delay := range []time.Duration{0, -time.Millisecond, MaxHold + 1, time.Hour} {
+		_, err := HoldFIN(&lab.End{}, netip.AddrPort{}, netip.AddrPort{}, delay)
+		if err == nil || !strings.Contains(err.Error(), "must be above 0") {
+			t.Errorf("%v: %v", delay, err)
+		}
+	}
+}
+
+// On a kernel that has everything there is nothing to report; on any other, it
+// must be said what it lacks.
+func TestNetemAvailableNamesWhatIsMissing(t *testing.T) {
+	err := NetemAvailable()
+	if err == nil {
+		return
+	}
+	var missing *kernel.MissingCapability
+	if !errors.As(err, &missing) {
+		t.Fatalf("the probe failed by itself: %v", err)
+	}
+	if missing.Name != "sch_prio" && missing.Name != "sch_netem" && missing.Name != "cls_u32" {
+		t.Errorf("it names %q", missing.Name)
+	}
+}

@@ -1,0 +1,135 @@
+package debian
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"path"
+
+	"github.com/finwait/finwait/harness/kernel"
+)
+
+// metapackage depends on the newest cloud kernel of a suite. The cloud flavour
+// has what a virtual machine needs and is a tenth of the size of the general one.
+const metapackage = "linux-image-cloud-" + architecture
+
+// Resolve returns the kernel that a reference names, a DebianSuite or a
+// DebianVersion. The index is read anew each time; the kernel is downloaded and
+// unpacked into the cache unless it is there.
+func (a *Archive) Resolve(ctx context.Context, ref kernel.Reference) (kernel.Image, error) {
+	if ref.Origin != kernel.DebianSuite && ref.Origin != kernel.DebianVersion {
+		return kernel.Image{}, fmt.Errorf("%q names no kernel of Debian", ref)
+	}
+	r, err := a.reader()
+	if err != nil {
+		return kernel.Image{}, err
+	}
+	parts, err := r.find(ctx, ref)
+	if err != nil {
+		return kernel.Image{}, err
+	}
+	image, err := a.unpacked(ctx, parts)
+	if err != nil {
+		return kernel.Image{}, err
+	}
+	image.Source = ref.String()
+	return image, nil
+}
+
+// find returns the packages that hold the kernel which a reference names, the one
+// that is called after it first.
+func (r *reader) find(ctx context.Context, ref kernel.Reference) ([]pkg, error) {
+	if ref.Origin == kernel.DebianVersion {
+		return r.version(ctx, ref.Name)
+	}
+	s, err := r.suite(ctx, ref.Name)
+	if err != nil {
+		return nil, err
+	}
+	if s.note != "" {
+		r.notice("%s: %s", ref, s.note)
+	}
+	return s.newest()
+}
+
+// newest returns the packages that hold the suite's newest cloud kernel, the one
+// that is called after it first.
+func (s suite) newest() ([]pkg, error) {
+	newest := s.packages.newest(metapackage)
+	if newest == nil {
+		return nil, fmt.Errorf("debian/%s has no cloud kernel: it has no package %s", s.name, metapackage)
+	}
+	parts, err := s.packages.parts(newest)
+	if err != nil {
+		return nil, fmt.Errorf("debian/%s: %w", s.name, err)
+	}
+	return parts, nil
+}
+
+// kernelFolder is where the cache has a kernel. The hashes in its name change
+// with any change to the packages.
+func (a *Archive) kernelFolder(parts []pkg) (string, error) {
+	sum := sha256.New()
+	for _, p := range parts {
+		fmt.Fprintln(sum, p.SHA256)
+	}
+	return a.cache("kernels", fmt.Sprintf("%s_%.8x", parts[0].version, sum.Sum(nil)))
+}
+
+// unpacked returns the kernel that is made of some packages.
+func (a *Archive) unpacked(ctx context.Context, parts []pkg) (kernel.Image, error) {
+	folder, err := a.kernelFolder(parts)
+	if err != nil {
+		return kernel.Image{}, err
+	}
+	err = produce(ctx, folder, func(partial string) error {
+		root, err := os.OpenRoot(partial)
+		if err != nil {
+			return writeError(partial, err)
+		}
+		defer root.Close()
+		unpack := &unpacker{folder: root, left: maxUnpacked}
+		for _, p := range parts {
+			if err := a.unpackPackage(ctx, p, partial, unpack); err != nil {
+				return fmt.Errorf("package %s %s: %w", p.name, p.version, err)
+			}
+		}
+		if _, err := unpackedImage(partial); err != nil {
+			return fmt.Errorf("package %s %s: %w", parts[0].name, parts[0].version, err)
+		}
+		return nil
+	})
+	if err != nil {
+		return kernel.Image{}, err
+	}
+	image, err := unpackedImage(folder)
+	if err != nil {
+		return kernel.Image{}, fmt.Errorf("the unpacked kernel in %s is damaged: %w; remove that folder", folder, err)
+	}
+	image.Version = parts[0].version
+	return image, nil
+}
+
+// unpackPackage downloads a package into folder, unpacks it and removes it.
+func (a *Archive) unpackPackage(ctx context.Context, p pkg, folder string, unpack *unpacker) error {
+	name := path.Base(p.file)
+	local, err := a.download(ctx, remoteFile{mirrors: p.mirrors, path: p.file, name: name, digest: p.digest}, folder)
+	if err != nil {
+		return err
+	}
+	defer os.Remove(local)
+	deb, err := os.Open(local)
+	if err != nil {
+		return err
+	}
+	defer deb.Close()
+	report := func(done int64) {
+		a.progress(Progress{Step: Unpack, File: name, Done: done, Total: p.Size})
+	}
+	if err := unpack.unpack(ctx, &meter{deb, 0, report}); err != nil {
+		return fmt.Errorf("unpack %s: %w", name, err)
+	}
+	report(p.Size)
+	return nil
+}

@@ -1,0 +1,191 @@
+package debian
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/finwait/finwait/harness/kernel/internal/decompress"
+)
+
+// A suite is the kernel packages of a suite and of its companions, the suites
+// that update it.
+type suite struct {
+	name     string
+	packages index
+	// note is what the user should know of the indices that this comes from;
+	// empty if nothing.
+	note string
+}
+
+// suite reads a suite's indices.
+func (r *reader) suite(ctx context.Context, name string) (suite, error) {
+	main, err := r.mainRelease(ctx, name)
+	var failed *MirrorsError
+	if errors.As(err, &failed) && failed.all(isRefusal) {
+		return suite{}, &UnknownSuiteError{Suite: name, Reasons: failed.Reasons}
+	}
+	if err != nil {
+		return suite{}, err
+	}
+	names := companions(main.release)
+	read := make([]suite, len(names)+1)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		read[0], err = r.packages(ctx, name, main)
+		return err
+	})
+	for i, companion := range names {
+		group.Go(func() (err error) {
+			read[i+1], err = r.companion(ctx, companion, main)
+			if err != nil {
+				return fmt.Errorf("get the updates of debian/%s: %w", name, err)
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return suite{}, err
+	}
+	all := suite{name: name}
+	for _, part := range read {
+		all.packages = append(all.packages, part.packages...)
+		all.note = cmp.Or(all.note, part.note)
+	}
+	return all, nil
+}
+
+const securitySuffix = "-security"
+
+// companions are the suites that apt's sources name beside a suite to have its
+// updates. Suites with a dash in their name are companions themselves, or are
+// not updated by any.
+func companions(main *release) []string {
+	if strings.Contains(main.Codename, "-") {
+		return nil
+	}
+	return []string{main.Codename + securitySuffix, main.Codename + "-updates"}
+}
+
+// companion reads a suite that updates another one. There need not be one, but
+// that its index cannot be had is an error: a kernel would be tested that nobody
+// should run any more.
+func (r *reader) companion(ctx context.Context, name string, main verified) (suite, error) {
+	mirrors := main.mirrors
+	security := strings.HasSuffix(name, securitySuffix)
+	if security {
+		mirrors = securityMirrors(mirrors)
+	}
+	found, err := r.release(ctx, name, mirrors)
+	var failed *MirrorsError
+	if errors.As(err, &failed) && failed.all(isAbsent) {
+		err = errNone
+		if remembering := r.remember(name, nil); remembering != nil {
+			return suite{}, remembering
+		}
+	}
+	if errors.Is(err, errNone) {
+		none := suite{name: name}
+		// Only what has been released, and so has a version, must have it.
+		if security && main.Version != "" {
+			none.note = "no mirror has " + name + ", its kernel may lack security updates"
+		}
+		return none, nil
+	}
+	if err != nil {
+		return suite{}, err
+	}
+	return r.packages(ctx, name, found)
+}
+
+// packagesFile is the index of the packages of the component that kernels are
+// in, below dists/SUITE.
+const packagesFile = "main/binary-" + architecture + "/Packages.xz"
+
+// packages reads the kernel packages in the index that rel vouches for.
+func (r *reader) packages(ctx context.Context, name string, rel verified) (suite, error) {
+	want, ok := rel.Files[packagesFile]
+	if !ok {
+		return suite{}, fmt.Errorf("debian/%s has no packages for %s: its index does not list %s", name, architecture, packagesFile)
+	}
+	folder, err := r.cache("packages", want.SHA256)
+	if err != nil {
+		return suite{}, err
+	}
+	err = produce(ctx, folder, func(partial string) error {
+		return r.fetchPackages(ctx, remoteFile{
+			mirrors: rel.mirrors,
+			path:    packagesPath(name, rel.release, want),
+			name:    path.Join(name, packagesFile),
+			digest:  want,
+		}, partial)
+	})
+	if err != nil {
+		return suite{}, fmt.Errorf("get the packages of debian/%s: %w", name, err)
+	}
+	packages, err := readPackages(filepath.Join(folder, extractFile))
+	if err != nil {
+		return suite{}, fmt.Errorf("the packages of debian/%s in %s are damaged: %w; remove that folder", name, folder, err)
+	}
+	for i := range packages {
+		packages[i].mirrors = rel.mirrors
+	}
+	return suite{name: name, packages: packages, note: rel.note}, nil
+}
+
+func readPackages(path string) (index, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return parsePackages(bytes.NewReader(text))
+}
+
+// packagesPath is where a mirror has the index: under its hash if it can be,
+// because then a mirror that is just being updated does not mix two of them up.
+func packagesPath(name string, rel *release, want digest) string {
+	file := path.Join("dists", name, packagesFile)
+	if rel.ByHash {
+		return path.Join(path.Dir(file), "by-hash", "SHA256", want.SHA256)
+	}
+	return file
+}
+
+// extractFile is what is kept of a Packages index in its folder in the cache.
+const extractFile = "kernels"
+
+// fetchPackages downloads an index and leaves in folder only what it says of
+// kernels.
+func (r *reader) fetchPackages(ctx context.Context, f remoteFile, folder string) error {
+	local, err := r.download(ctx, f, folder)
+	if err != nil {
+		return err
+	}
+	defer os.Remove(local)
+	compressed, err := os.Open(local)
+	if err != nil {
+		return err
+	}
+	defer compressed.Close()
+	text, err := decompress.Reader(packagesFile, compressed)
+	if err != nil {
+		return fmt.Errorf("%s: %w", f.path, err)
+	}
+	defer text.Close()
+	var extract bytes.Buffer
+	if err := extractKernels(&extract, text); err != nil {
+		return fmt.Errorf("%s: %w", f.path, err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, extractFile), extract.Bytes(), 0o644); err != nil {
+		return writeError(folder, err)
+	}
+	return nil
+}

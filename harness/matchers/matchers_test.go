@@ -1,0 +1,57 @@
+package matchers_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/onsi/gomega/types"
+
+	"github.com/finwait/finwait/harness/matchers"
+	"github.com/finwait/finwait/harness/teardown"
+)
+
+var late = teardown.Trial{
+	Outcome:         teardown.Retransmitted,
+	Latency:         map[teardown.Side]time.Duration{teardown.Server: 260 * time.Millisecond},
+	Retransmissions: []teardown.Retransmission{{From: teardown.Client, FIN: true, Timer: teardown.TLP, Segment: "F. 1:1(0) ack 2"}},
+	Overtook: []teardown.Sequence{{Overtaking: teardown.Overtaking{
+		From: teardown.Client, Fast: teardown.ACKOfFIN, Slow: teardown.FIN,
+	}}},
+}
+
+func TestMatchers(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		matcher types.GomegaMatcher
+		want    bool
+	}{
+		{"clean", matchers.BeClean(), false},
+		{"outcome", matchers.EndAs(teardown.Retransmitted), true},
+		{"client's FIN again", matchers.RetransmitFIN(teardown.Client), true},
+		{"server's FIN again", matchers.RetransmitFIN(teardown.Server), false},
+		{"in time", matchers.CloseWithin(teardown.Server, time.Second), true},
+		{"too late", matchers.CloseWithin(teardown.Server, 200*time.Millisecond), false},
+		{"never", matchers.CloseWithin(teardown.Client, time.Second), false},
+		{"order", matchers.Overtake(teardown.Client, teardown.ACKOfFIN, teardown.FIN), true},
+		{"other order", matchers.Overtake(teardown.Client, teardown.FIN, teardown.ACKOfFIN), false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got, err := c.matcher.Match(late); err != nil || got != c.want {
+				t.Errorf("got %v, %v", got, err)
+			}
+			for _, text := range []string{c.matcher.FailureMessage(late), c.matcher.NegatedFailureMessage(late)} {
+				if !strings.Contains(text, "sent again after") {
+					t.Errorf("the failure does not show the ladder:\n%s", text)
+				}
+			}
+			inconclusive := teardown.Trial{Outcome: teardown.Inconclusive, Why: []string{"a tap lost segments"}}
+			if _, err := c.matcher.Match(inconclusive); err == nil || !strings.Contains(err.Error(), "a tap lost segments") {
+				t.Errorf("an inconclusive trial was judged: %v", err)
+			}
+			if _, err := c.matcher.Match("a string"); err == nil {
+				t.Error("a string was judged")
+			}
+		})
+	}
+}

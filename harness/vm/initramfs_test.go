@@ -1,0 +1,131 @@
+package vm
+
+import (
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	. "github.com/onsi/gomega"
+	"github.com/u-root/u-root/pkg/cpio"
+
+	"github.com/finwait/finwait/harness/kernel"
+	"github.com/finwait/finwait/harness/vm/internal/guest"
+)
+
+func TestInitramfs(t *testing.T) {
+	g := NewWithT(t)
+	t.Setenv("TMPDIR", t.TempDir())
+	payload, modules := files(t)
+	initramfs, err := newInitramfs(payload, modules)
+	g.Expect(err).NotTo(HaveOccurred())
+	defer initramfs.Close()
+	g.Expect(temporaryFiles()).To(BeEmpty(), "the file has a name")
+
+	archive, err := cpio.ArchiveFromReader(cpio.Newc.Reader(initramfs))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(archive.Order).To(Equal([]string{
+		"dev", "dev/console", "bin", "root", "modules",
+		"modules/veth.ko", "modules/sch_netem.ko", "plan.json", "init", "bin/suite",
+	}))
+	console := archive.Files["dev/console"].Info
+	g.Expect([]uint64{console.Mode, console.Rmajor, console.Rminor}).To(Equal([]uint64{cpio.S_IFCHR | 0o600, 5, 1}))
+	for name, content := range map[string]string{
+		"init": "init's code", "bin/suite": "the suite's code", "modules/veth.ko": "veth's code", "modules/sch_netem.ko": "netem's code",
+	} {
+		g.Expect(contentOf(t, archive, name)).To(Equal(content))
+	}
+	for _, program := range []string{"init", "bin/suite"} {
+		g.Expect(archive.Files[program].Mode).To(BeEquivalentTo(cpio.S_IFREG | 0o755))
+	}
+
+	path := filepath.Join(t.TempDir(), "plan")
+	g.Expect(os.WriteFile(path, []byte(contentOf(t, archive, "plan.json")), 0o644)).To(Succeed())
+	g.Expect(guest.ReadPlan(path)).To(Equal(guest.Plan{
+		Modules: []guest.Module{{Name: "veth", Path: "/modules/veth.ko"}, {Name: "sch_netem", Path: "/modules/sch_netem.ko"}},
+		Payload: guest.Payload{Path: "/bin/suite", Args: []string{"--record"}, Env: []string{"A=b"}},
+	}))
+}
+
+func TestInitramfsFails(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	for name, c := range map[string]struct {
+		spoil func(*Payload, []kernel.Module)
+		want  string
+	}{
+		"no init":           {func(p *Payload, _ []kernel.Module) { p.Init += ".no" }, "the guest's init: open "},
+		"no payload":        {func(p *Payload, _ []kernel.Module) { p.Binary += ".no" }, "the payload: open "},
+		"folder as payload": {func(p *Payload, _ []kernel.Module) { p.Binary = filepath.Dir(p.Binary) }, "is not a file"},
+		"no module":         {func(_ *Payload, m []kernel.Module) { m[1].Path += ".no" }, "module sch_netem"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			payload, modules := files(t)
+			c.spoil(&payload, modules)
+			_, err := newInitramfs(payload, modules)
+			g.Expect(err).To(MatchError(ContainSubstring(c.want)))
+			g.Expect(temporaryFiles()).To(BeEmpty())
+		})
+	}
+}
+
+func TestInitramfsWithoutSpace(t *testing.T) {
+	g := NewWithT(t)
+	payload, modules := files(t)
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	g.Expect(err).NotTo(HaveOccurred())
+	defer full.Close()
+	g.Expect(writeInitramfs(full, payload, modules)).To(MatchError(syscall.ENOSPC))
+	g.Expect(noInitramfs(syscall.ENOSPC)).To(MatchError(ContainSubstring("point TMPDIR to")))
+}
+
+func TestInitramfsWithoutFolder(t *testing.T) {
+	g := NewWithT(t)
+	t.Setenv("TMPDIR", filepath.Join(t.TempDir(), "missing"))
+	payload, modules := files(t)
+	_, err := newInitramfs(payload, modules)
+	g.Expect(err).To(MatchError(fs.ErrNotExist))
+}
+
+// temporaryFiles lists those that the package has left behind.
+func temporaryFiles() ([]string, error) {
+	return filepath.Glob(filepath.Join(os.TempDir(), "finwait-*"))
+}
+
+// files makes a payload and two modules.
+func files(t *testing.T) (Payload, []kernel.Module) {
+	t.Helper()
+	folder := t.TempDir()
+	file := func(name, content string) string {
+		path := filepath.Join(folder, name)
+		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	return Payload{
+			Init:   file("init.static", "init's code"),
+			Binary: file("suite", "the suite's code"),
+			Args:   []string{"--record"},
+			Env:    []string{"A=b"},
+		}, []kernel.Module{
+			{Name: "veth", Path: file("veth.ko", "veth's code")},
+			{Name: "sch_netem", Path: file("sch-netem.ko", "netem's code")},
+		}
+}
+
+func contentOf(t *testing.T, archive *cpio.Archive, name string) string {
+	t.Helper()
+	record, ok := archive.Get(name)
+	if !ok {
+		t.Fatalf("no %s in the archive", name)
+	}
+	var content strings.Builder
+	if _, err := io.Copy(&content, io.NewSectionReader(record, 0, int64(record.FileSize))); err != nil {
+		t.Fatal(err)
+	}
+	return content.String()
+}

@@ -1,0 +1,177 @@
+// Package vm boots a kernel under QEMU, runs one program in it and hands over
+// what the program reports while it runs. It needs neither root nor KVM.
+package vm
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os/exec"
+	"time"
+
+	"github.com/finwait/finwait/harness/kernel"
+	"github.com/finwait/finwait/harness/vm/internal/guest"
+)
+
+// StreamPath is the file in the guest to which the payload writes what it
+// reports: lines of JSON, each in one write. The port behind it carries some
+// 500 kB a second of host time.
+const StreamPath = guest.StreamPath
+
+// A Clock says what the guest takes for time.
+type Clock string
+
+const (
+	// Virtual derives the guest's time from the instructions that it has
+	// executed and skips the time in which it is idle (QEMU's
+	// -icount shift=2,sleep=off: 4 ns an instruction). Hours of waiting take
+	// seconds, and a busy host does not change what the guest measures. It
+	// allows one CPU. A guest that waits for the host finds its clock far
+	// ahead afterwards, so nothing in the guest may do that during a
+	// measurement.
+	Virtual Clock = "virtual"
+	// Real is the host's time.
+	Real Clock = "real"
+)
+
+// A Machine is a virtual machine to boot. Only Kernel has to be set.
+type Machine struct {
+	Kernel kernel.Image
+	// Modules are the kernel modules to load before the payload starts, by
+	// name. Those that they depend on come by themselves.
+	Modules []string
+	// Clock is Virtual if it is empty.
+	Clock Clock
+	// CPUs is the number of processors, 0 for one.
+	CPUs int
+	// MemoryMiB is the guest's memory in MiB, 0 for 256 or, where programs
+	// and modules are larger than 64 MiB, four times their size.
+	MemoryMiB int
+	// Console gets what the guest prints line by line: the kernel's log and
+	// the payload's standard output and standard error. May be nil.
+	Console io.Writer
+	// BootDeadline is how much of the host's time the kernel gets to reach
+	// init, 0 for two minutes.
+	BootDeadline time.Duration
+	// Patience is how much of the host's time may then pass without a sign of
+	// life, before the guest is taken to hang; 0 for three minutes. Whatever
+	// the guest prints or reports is a sign of life.
+	Patience time.Duration
+}
+
+// A Payload is the program to run in the guest. Both files have to be
+// statically linked programs for linux/amd64, such as Go builds with
+// CGO_ENABLED=0.
+type Payload struct {
+	// Init is the file of the program in the folder init.
+	Init string
+	// Binary is the file of the program to run.
+	Binary string
+	// Args are its arguments, without its name.
+	Args []string
+	// Env is added to its environment, KEY=VALUE each. PATH, HOME and TMPDIR
+	// are set.
+	Env []string
+}
+
+// A Result is what a guest that did its work leaves.
+type Result struct {
+	// Status is the payload's exit status, or 128 plus the number of the
+	// signal that killed it.
+	Status int
+	// Release is the running kernel's, as uname -r prints it.
+	Release string
+	// Uptime is the guest's time from boot to the start of the payload.
+	Uptime time.Duration
+}
+
+// Run boots the machine, runs the payload and returns when QEMU has ended and
+// nothing of it is left. It calls line for every complete line that the
+// payload writes to StreamPath, while the guest runs and from one goroutine;
+// the bytes are overwritten once line returns. A slow line or Console does not
+// hold up the guest.
+//
+// When the guest fails, the error is an [*Error] and Result holds what was
+// known by then. When ctx ends, QEMU is killed and the error wraps the
+// context's cause.
+func (m Machine) Run(ctx context.Context, p Payload, line func([]byte)) (Result, error) {
+	var modules []kernel.Module
+	if len(m.Modules) > 0 {
+		var err error
+		if modules, err = m.Kernel.LoadOrder(m.Modules...); err != nil {
+			return Result{}, err
+		}
+	}
+	return m.run(ctx, p, modules, line)
+}
+
+func (m Machine) run(ctx context.Context, p Payload, modules []kernel.Module, line func([]byte)) (Result, error) {
+	if err := m.check(); err != nil {
+		return Result{}, fmt.Errorf("boot %s: %w", m.name(), err)
+	}
+	qemu, err := exec.LookPath(qemuProgram)
+	if err != nil {
+		return Result{}, m.failure(NoQEMU, err)
+	}
+	if err := checkBzImage(m.Kernel.Vmlinuz); err != nil {
+		return Result{}, m.failure(NotAKernel, err)
+	}
+	initramfs, err := newInitramfs(p, modules)
+	if err != nil {
+		return Result{}, fmt.Errorf("boot %s: %w", m.name(), err)
+	}
+	defer initramfs.Close()
+	args, err := m.arguments(initramfs)
+	if err != nil {
+		return Result{}, fmt.Errorf("boot %s: %w", m.name(), err)
+	}
+	process, err := startQEMU(qemu, args, initramfs)
+	if err != nil {
+		return Result{}, m.failure(Refused, err)
+	}
+	return m.follow(ctx, process, line)
+}
+
+func (m Machine) check() error {
+	switch {
+	case m.clock() != Virtual && m.clock() != Real:
+		return fmt.Errorf("there is no clock %q, only %q and %q", m.Clock, Virtual, Real)
+	case m.CPUs < 0 || m.MemoryMiB < 0:
+		return fmt.Errorf("the number of CPUs, %d, and the memory, %d MiB, cannot be negative", m.CPUs, m.MemoryMiB)
+	case m.BootDeadline < 0 || m.Patience < 0:
+		return fmt.Errorf("the boot deadline, %v, and the patience, %v, cannot be negative", m.BootDeadline, m.Patience)
+	case m.clock() == Virtual && m.CPUs > 1:
+		return fmt.Errorf("%d CPUs were asked for, but the virtual clock allows only one: take the real clock or one CPU", m.CPUs)
+	}
+	return nil
+}
+
+func (m Machine) clock() Clock {
+	if m.Clock == "" {
+		return Virtual
+	}
+	return m.Clock
+}
+
+func (m Machine) bootDeadline() time.Duration {
+	if m.BootDeadline == 0 {
+		return 2 * time.Minute
+	}
+	return m.BootDeadline
+}
+
+func (m Machine) patience() time.Duration {
+	if m.Patience == 0 {
+		return 3 * time.Minute
+	}
+	return m.Patience
+}
+
+// memoryMiB leaves room for an initramfs, the file system that the kernel
+// makes of it, half of the memory at most, and what the payload needs.
+func (m Machine) memoryMiB(initramfs int64) int {
+	if m.MemoryMiB == 0 {
+		return max(256, int(4*initramfs>>20))
+	}
+	return m.MemoryMiB
+}

@@ -1,0 +1,129 @@
+// Command payload behaves as the tests of package vm tell it to.
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+func main() {
+	act, args := os.Args[1], os.Args[2:]
+	map[string]func([]string){
+		"report":   report,
+		"blast":    blast,
+		"hang":     hang,
+		"panic":    crash,
+		"poweroff": powerOff,
+		"abandon":  abandon,
+		"scribble": scribble,
+	}[act](args)
+}
+
+// report tells what it sees of the guest and ends with the status it is given.
+func report(args []string) {
+	say(map[string]any{
+		"args":    os.Args,
+		"env":     os.Environ(),
+		"modules": read("/proc/modules"),
+		"mounts":  read("/proc/mounts"),
+		"cpus":    strings.Count(read("/proc/cpuinfo"), "processor\t:"),
+		"left":    exists("/modules/veth.ko"),
+	})
+	fmt.Println("to standard output")
+	fmt.Fprintln(os.Stderr, "to standard error")
+	status, err := strconv.Atoi(args[0])
+	must(err)
+	os.Exit(status)
+}
+
+// blast writes as many lines of one KiB as it is told.
+func blast(args []string) {
+	n, err := strconv.Atoi(args[0])
+	must(err)
+	port := stream()
+	line := append(bytes.Repeat([]byte{'x'}, 1<<10-1), '\n')
+	for range n {
+		_, err := port.Write(line)
+		must(err)
+	}
+}
+
+// hang says one thing and then nothing any more.
+func hang([]string) {
+	say("about to hang")
+	must(unix.Pause())
+}
+
+// crash makes the kernel panic in the middle of a line.
+func crash([]string) {
+	say("about to panic")
+	_, err := stream().WriteString(`{"unfinished":`)
+	must(err)
+	must(os.WriteFile("/proc/sysrq-trigger", []byte("c"), 0))
+}
+
+func powerOff([]string) {
+	must(unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF))
+}
+
+// abandon leaves a child behind that never stops to write to the stream, and
+// dies of a signal.
+func abandon([]string) {
+	r, w, err := os.Pipe()
+	must(err)
+	_, err = os.StartProcess(os.Args[0], []string{os.Args[0], "scribble"}, &os.ProcAttr{Files: []*os.File{r, w}})
+	must(err)
+	_, err = r.Read(make([]byte, 1))
+	must(err)
+	must(unix.Kill(os.Getpid(), unix.SIGTERM))
+	must(unix.Pause())
+}
+
+// scribble tells its parent when it has begun.
+func scribble([]string) {
+	port := stream()
+	for i := 0; ; i++ {
+		_, err := port.WriteString(`"scribble"` + "\n")
+		must(err)
+		if i == 0 {
+			_, err := os.NewFile(1, "parent").Write([]byte{0})
+			must(err)
+		}
+	}
+}
+
+func stream() *os.File {
+	port, err := os.OpenFile("/dev/ttyS1", os.O_WRONLY, 0)
+	must(err)
+	return port
+}
+
+func say(what any) {
+	text, err := json.Marshal(what)
+	must(err)
+	_, err = stream().Write(append(text, '\n'))
+	must(err)
+}
+
+func read(path string) string {
+	text, err := os.ReadFile(path)
+	must(err)
+	return string(text)
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
