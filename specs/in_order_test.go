@@ -3,7 +3,6 @@ package specs
 import (
 	. "github.com/onsi/ginkgo/v2"
 
-	. "github.com/finwait/finwait/harness/matchers"
 	"github.com/finwait/finwait/harness/scenario"
 )
 
@@ -18,7 +17,7 @@ var _ = Describe("A FIN that comes in order is accepted", func() {
 				Family:      family,
 				Server:      path.server,
 				ServerFirst: true,
-			}, BeClean())
+			})
 		}
 	}
 })

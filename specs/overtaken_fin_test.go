@@ -5,7 +5,6 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 
-	. "github.com/finwait/finwait/harness/matchers"
 	"github.com/finwait/finwait/harness/scenario"
 )
 
@@ -23,7 +22,7 @@ var _ = Describe("A FIN that its own ACK overtook is accepted", func() {
 				Family:      family,
 				Server:      path.server,
 				Disturbance: scenario.HoldClientFIN(60 * time.Millisecond),
-			}, BeClean())
+			})
 		}
 	}
 })

@@ -24,9 +24,9 @@ import (
 
 	"github.com/finwait/finwait/harness/kernel"
 	"github.com/finwait/finwait/harness/ladder"
+	. "github.com/finwait/finwait/harness/matchers"
 	"github.com/finwait/finwait/harness/report"
 	"github.com/finwait/finwait/harness/scenario"
-	"github.com/finwait/finwait/harness/teardown"
 )
 
 var (
@@ -68,10 +68,10 @@ var _ = BeforeSuite(func() {
 	}
 })
 
-// Teardown declares a spec that plays a scenario and holds each trial against
-// what a good kernel does. It has the scenario's name, and each part of the
-// name as a label.
-func Teardown(s scenario.Scenario, good gomega.GomegaMatcher) bool {
+// Teardown declares a spec that plays a scenario and expects each trial to end
+// as a good kernel ends it, and to satisfy what else is asked of it. The spec
+// has the scenario's name, and each part of the name as a label.
+func Teardown(s scenario.Scenario, also ...gomega.GomegaMatcher) bool {
 	return It(s.Name, Offset(1), Label(strings.Split(s.Name, "/")...), func(ctx SpecContext) {
 		for range *trials {
 			trial, err := scenario.Play(ctx, s)
@@ -79,9 +79,9 @@ func Teardown(s scenario.Scenario, good gomega.GomegaMatcher) bool {
 				cannotPlay(s, err)
 			}
 			AddReportEntry(s.Name, ladder.Text(trial), ReportEntryVisibilityFailureOrVerbose)
-			record(report.Entry{Name: s.Name, Expected: teardown.Clean, Trial: &trial})
+			record(report.Entry{Name: s.Name, Expected: s.Expected(), Trial: &trial})
 			if recording == nil {
-				Expect(trial).To(good)
+				Expect(trial).To(And(append(also, EndAs(s.Expected()))...))
 			}
 		}
 	})
@@ -90,7 +90,7 @@ func Teardown(s scenario.Scenario, good gomega.GomegaMatcher) bool {
 // cannotPlay ends a spec without a trial: a capability that the kernel was
 // asked for and lacks skips it, anything else fails it.
 func cannotPlay(s scenario.Scenario, err error) {
-	entry := report.Entry{Name: s.Name, Expected: teardown.Clean}
+	entry := report.Entry{Name: s.Name, Expected: s.Expected()}
 	var missing *kernel.MissingCapability
 	switch {
 	case errors.As(err, &missing) && *requireAll:

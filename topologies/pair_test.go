@@ -97,7 +97,7 @@ func bareNamespace() (netns.NsHandle, *netlink.Handle, error) {
 	if err != nil {
 		return netns.None(), nil, err
 	}
-	handle, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	handle, err := netlink.NewHandle(unix.NETLINK_ROUTE) //nolint:forbidigo // the calling thread's namespace is meant
 	return ns, handle, err
 }
 

@@ -13,15 +13,15 @@ func compareCommand() *cobra.Command {
 		Example: "  gate compare finwait-out/debian-bullseye/record.json finwait-out/debian-trixie/record.json",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var result report.Run
+			var records []*report.Record
 			for _, path := range args {
 				record, err := report.Load(path)
 				if err != nil {
 					return err
 				}
-				result.Records = append(result.Records, record)
+				records = append(records, record)
 			}
-			result.Comparisons = []report.Comparison{report.Compare(result.Records[0], result.Records[1])}
+			result := report.NewRun(records, true)
 			if err := result.WriteTable(cmd.OutOrStdout()); err != nil {
 				return err
 			}

@@ -1,12 +1,21 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/finwait/finwait/harness/report"
 	"github.com/finwait/finwait/harness/teardown"
@@ -16,7 +25,7 @@ import (
 func gate(t *testing.T, args ...string) (status int, stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	status = run(args, &out, &errs)
+	status = run(t.Context(), args, &out, &errs)
 	return status, out.String(), errs.String()
 }
 
@@ -31,6 +40,9 @@ func TestBadArguments(t *testing.T) {
 		{[]string{"run", "--baseline", "nonsense", "debian/trixie"}, `"nonsense" names no kernel`},
 		{[]string{"run", "--clock", "sundial", "host"}, `--clock "sundial"`},
 		{[]string{"run", "--trials", "0", "host"}, "--trials 0"},
+		{[]string{"run", "--baseline", "debian/trixie", "debian/trixie"}, "debian/trixie is named twice"},
+		{[]string{"run", "--label-filter", "((", "debian/trixie"}, `--label-filter "(("`},
+		{[]string{"run", "--out", "/proc/out", "debian/trixie"}, "--out: mkdir /proc/out"},
 		{[]string{"run", "--no-such-flag"}, "unknown flag"},
 		{[]string{"launch"}, `unknown command "launch"`},
 		{[]string{"compare", "one.json"}, "accepts 2 arg(s)"},
@@ -45,11 +57,23 @@ func TestBadArguments(t *testing.T) {
 	}
 }
 
+func TestNoQEMUIsFoundBeforeAnythingElse(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	out := filepath.Join(t.TempDir(), "out")
+	status, stdout, stderr := gate(t, "run", "--out", out, "debian/trixie")
+	if status != exitFailed || stdout != "" || !strings.Contains(stderr, "qemu-system-x86") || strings.Count(stderr, "\n") != 1 {
+		t.Errorf("it exits %d, prints %q and says %q", status, stdout, stderr)
+	}
+	if _, err := os.Stat(out); err == nil {
+		t.Error("it made a folder for results that there are not")
+	}
+}
+
 // recordFile writes a record with one scenario.
 func recordFile(t *testing.T, source string, outcome teardown.Outcome) string {
 	t.Helper()
-	r := &report.Record{Schema: report.Schema, Kernel: report.Kernel{Source: source}}
-	r.Add(report.Entry{Name: "overtaken-fin/x", Expected: teardown.Clean, Trial: &teardown.Trial{Outcome: outcome}})
+	r := report.New(report.Kernel{Source: source}, "virtual")
+	add(t, r, "overtaken-fin/x", outcome)
 	path := filepath.Join(t.TempDir(), "record.json")
 	if err := replace(path, jsonOf(r)); err != nil {
 		t.Fatal(err)
@@ -78,17 +102,24 @@ func TestCompareExitsWithTheVerdict(t *testing.T) {
 	}
 }
 
-func TestWriteLeavesNothingOfAnEarlierRun(t *testing.T) {
-	folder := t.TempDir()
-	result := report.Run{Records: []*report.Record{{Schema: report.Schema, Kernel: report.Kernel{Source: "debian/x"}}}}
-	result.Records[0].Add(report.Entry{Name: "old/scenario", Trial: &teardown.Trial{Outcome: teardown.Clean}})
-	if err := write(folder, result); err != nil {
+func add(t *testing.T, r *report.Record, name string, outcome teardown.Outcome) {
+	t.Helper()
+	if err := r.Add(report.Entry{Name: name, Expected: teardown.Clean, Trial: &teardown.Trial{Outcome: outcome}}); err != nil {
 		t.Fatal(err)
 	}
-	result.Records[0].Scenarios = nil
-	result.Records[0].Add(report.Entry{Name: "new/scenario", Trial: &teardown.Trial{Outcome: teardown.Clean}})
-	if err := write(folder, result); err != nil {
-		t.Fatal(err)
+}
+
+func TestWriteLeavesNothingOfAnEarlierRun(t *testing.T) {
+	folder := t.TempDir()
+	for _, name := range []string{"old/scenario", "new/scenario"} {
+		record := report.New(report.Kernel{Source: "debian/x"}, "virtual")
+		add(t, record, name, teardown.Clean)
+		if err := writeRecord(folder, record); err != nil {
+			t.Fatal(err)
+		}
+		if err := writeRun(folder, report.NewRun([]*report.Record{record}, false)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	var files []string
 	err := filepath.WalkDir(folder, func(path string, entry os.DirEntry, err error) error {
@@ -115,23 +146,146 @@ func TestWriteLeavesNothingOfAnEarlierRun(t *testing.T) {
 	}
 }
 
-func TestAnUnwritableFolderIsOneError(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "file")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
+func TestAFileThatCannotBeWrittenLeavesNothing(t *testing.T) {
+	folder := t.TempDir()
+	path := filepath.Join(folder, "record.json")
+	if err := replace(path, jsonOf("good")); err != nil {
 		t.Fatal(err)
 	}
-	err := write(filepath.Join(file, "out"), report.Run{Records: []*report.Record{{Kernel: report.Kernel{Source: "x"}}}})
-	if err == nil || !strings.Contains(err.Error(), "not a directory") {
-		t.Errorf("got %v", err)
+	if err := replace(path, func(io.Writer) error { return errors.New("no space left") }); err == nil {
+		t.Error("a write that failed was not reported")
 	}
+	if text, err := os.ReadFile(path); err != nil || string(text) != "\"good\"\n" {
+		t.Errorf("the old file is %q (%v)", text, err)
+	}
+	if entries, err := os.ReadDir(folder); err != nil || len(entries) != 1 {
+		t.Errorf("%d files are left, want one (%v)", len(entries), err)
+	}
+}
+
+// needRoot skips what plays scenarios on the running kernel.
+func needRoot(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("gate run host needs root")
+	}
+}
+
+// An interrupted run keeps what it has, says so everywhere, and leaves no
+// process behind.
+func TestInterrupt(t *testing.T) {
+	needRoot(t)
+	ctx, interrupt := context.WithCancelCause(t.Context())
+	out := t.TempDir()
+	seen := &trigger{after: 5, do: func() { interrupt(errors.New("interrupted")) }}
+	var stderr bytes.Buffer
+	status := run(ctx, []string{"run", "--trials", "1000", "--out", out, "host"}, seen, &stderr)
+	if status != exitFailed || !strings.Contains(stderr.String(), "host: interrupted") {
+		t.Errorf("it exits %d and says %q", status, &stderr)
+	}
+	record, err := report.Load(filepath.Join(out, "host", "record.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(record.Scenarios) == 0 || record.Incomplete != "host: interrupted" {
+		t.Errorf("%d scenarios were kept, incomplete %q", len(record.Scenarios), record.Incomplete)
+	}
+	for name, want := range map[string]string{
+		"host/junit.xml": `name="the whole run"`,
+		"gate.json":      `"incomplete": "host: interrupted"`,
+		"gate.md":        "the run is incomplete: host: interrupted",
+	} {
+		if text, err := os.ReadFile(filepath.Join(out, name)); err != nil || !strings.Contains(string(text), want) {
+			t.Errorf("%s does not say %q (%v)", name, want, err)
+		}
+	}
+}
+
+// A trigger does something once so many lines have been written to it.
+type trigger struct {
+	after int
+	do    func()
+}
+
+func (tr *trigger) Write(p []byte) (int, error) {
+	if tr.after -= bytes.Count(p, []byte("\n")); tr.after <= 0 {
+		tr.do()
+	}
+	return len(p), nil
+}
+
+// killed makes the test binary a gate to be killed.
+const killed = "FINWAIT_GATE_KILLED"
+
+func TestMain(m *testing.M) {
+	if out := os.Getenv(killed); out != "" {
+		os.Exit(run(context.Background(), []string{"run", "--trials", "1000", "--out", out, "host"}, os.Stdout, os.Stderr))
+	}
+	os.Exit(m.Run())
+}
+
+func TestNothingSurvivesSIGKILL(t *testing.T) {
+	needRoot(t)
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), killed+"="+t.TempDir(), "TMPDIR="+t.TempDir())
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(stdout)
+	for range 3 { // the kernel, and two trials: the suite is at work
+		if !lines.Scan() {
+			t.Fatalf("the gate ended by itself: %v", lines.Err())
+		}
+	}
+	suites := childrenOf(t, cmd.Process.Pid)
+	if len(suites) != 1 {
+		t.Fatalf("the gate has %d children, want the suite alone", len(suites))
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	// A pidfd is readable when its process has ended (pidfd_open(2)).
+	ended := []unix.PollFd{{Fd: int32(suites[0]), Events: unix.POLLIN}}
+	if n, err := unix.Poll(ended, 10_000); n != 1 {
+		t.Errorf("the suite outlived its gate (%v)", err)
+	}
+}
+
+// childrenOf returns a pidfd for each child of a process.
+func childrenOf(t *testing.T, parent int) (pidfds []int) {
+	t.Helper()
+	processes, err := filepath.Glob("/proc/[0-9]*/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, status := range processes {
+		text, err := os.ReadFile(status)
+		if err != nil || !strings.Contains(string(text), fmt.Sprintf("\nPPid:\t%d\n", parent)) {
+			continue
+		}
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(status)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		fd, err := unix.PidfdOpen(pid, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { unix.Close(fd) })
+		pidfds = append(pidfds, fd)
+	}
+	return pidfds
 }
 
 // The running kernel needs no virtual machine, so the whole command can be
 // tried here: records, verdict and files.
 func TestRunOnTheHost(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("gate run host needs root")
-	}
+	needRoot(t)
 	out := t.TempDir()
 	status, stdout, stderr := gate(t, "run", "--label-filter", "in-order", "--trials", "2", "--out", out, "host")
 	if status != exitNoRegression {
@@ -152,9 +306,7 @@ func TestRunOnTheHost(t *testing.T) {
 }
 
 func TestASuiteThatPlaysNothingFails(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("gate run host needs root")
-	}
+	needRoot(t)
 	status, stdout, stderr := gate(t, "run", "--label-filter", "no-such-label", "--out", t.TempDir(), "host")
 	if status != exitFailed || !strings.Contains(stderr, "the suite exited with status 1") {
 		t.Errorf("it exits %d\n%s%s", status, stdout, stderr)

@@ -18,7 +18,7 @@ func kernelsCommand() *cobra.Command {
 		Short: "List the kernels that can be booted from here",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			progress := newProgress(os.Stderr)
+			progress := newProgress(cmd.ErrOrStderr())
 			archive := &debian.Archive{Mirrors: mirrors, Progress: progress.show, Notice: progress.say}
 			suites, err := archive.Suites(cmd.Context())
 			if err != nil {

@@ -14,11 +14,11 @@ import (
 // A progress shows downloads: a bar on a terminal, elsewhere a line when a
 // file is begun. Its methods are called by one goroutine at a time.
 type progress struct {
-	out  *os.File
+	out  io.Writer
 	bars map[string]*progressbar.ProgressBar
 }
 
-func newProgress(out *os.File) *progress {
+func newProgress(out io.Writer) *progress {
 	return &progress{out: out, bars: map[string]*progressbar.ProgressBar{}}
 }
 
@@ -33,7 +33,7 @@ func (p *progress) show(step debian.Progress) {
 }
 
 func (p *progress) newBar(name string, total int64) *progressbar.ProgressBar {
-	if !term.IsTerminal(int(p.out.Fd())) {
+	if terminal, ok := p.out.(*os.File); !ok || !term.IsTerminal(int(terminal.Fd())) {
 		fmt.Fprintf(p.out, "%s (%.1f MB)\n", name, float64(total)/1e6)
 		return progressbar.NewOptions64(total, progressbar.OptionSetWriter(io.Discard))
 	}

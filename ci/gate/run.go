@@ -7,7 +7,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 
+	"github.com/onsi/ginkgo/v2/types"
 	"github.com/spf13/cobra"
 
 	"github.com/finwait/finwait/harness/kernel"
@@ -24,6 +27,8 @@ type options struct {
 	trials      int
 	out         string
 	mirrors     []string
+
+	stdout, stderr io.Writer
 }
 
 func runCommand() *cobra.Command {
@@ -35,7 +40,8 @@ func runCommand() *cobra.Command {
   gate run --label-filter overtaken-fin debian/bookworm debian/sid
   sudo gate run host`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return o.run(cmd.Context(), cmd.OutOrStdout(), args)
+			o.stdout, o.stderr = cmd.OutOrStdout(), cmd.ErrOrStderr()
+			return o.run(cmd.Context(), args)
 		},
 	}
 	flags := cmd.Flags()
@@ -48,11 +54,15 @@ func runCommand() *cobra.Command {
 	return cmd
 }
 
-// run is the main job. Whatever has been recorded by the time something fails
-// is reported and kept.
-func (o options) run(ctx context.Context, stdout io.Writer, args []string) error {
+// run is the main job. Everything that can be found wrong at once is, before
+// anything is downloaded or booted; what a kernel has shown is written as soon
+// as it is known.
+func (o options) run(ctx context.Context, args []string) error {
 	references, err := o.references(args)
 	if err != nil {
+		return err
+	}
+	if err := o.check(references); err != nil {
 		return err
 	}
 	images, err := o.resolve(ctx, references)
@@ -65,18 +75,19 @@ func (o options) run(ctx context.Context, stdout io.Writer, args []string) error
 	}
 	defer programs.remove()
 
-	result, failure := o.play(ctx, stdout, images, programs)
-	if len(result.Records) == 0 {
+	records, failure := o.play(ctx, images, programs)
+	if !slices.ContainsFunc(records, func(r *report.Record) bool { return len(r.Scenarios) > 0 }) {
 		return failure
 	}
-	fmt.Fprintln(stdout)
-	if err := result.WriteTable(stdout); err != nil {
-		return err
-	}
-	if err := write(o.out, result); err != nil {
+	result := report.NewRun(records, o.baseline != "")
+	if err := writeRun(o.out, result); err != nil {
 		return errors.Join(failure, err)
 	}
-	fmt.Fprintf(stdout, "The records and ladders are in %s\n", o.out)
+	fmt.Fprintln(o.stdout)
+	if err := result.WriteTable(o.stdout); err != nil {
+		return err
+	}
+	fmt.Fprintf(o.stdout, "The records and ladders are in %s\n", o.out)
 	if failure != nil {
 		return failure
 	}
@@ -85,48 +96,67 @@ func (o options) run(ctx context.Context, stdout io.Writer, args []string) error
 
 // references reads the arguments, the baseline first.
 func (o options) references(args []string) ([]kernel.Reference, error) {
-	switch {
-	case vm.Clock(o.clock) != vm.Virtual && vm.Clock(o.clock) != vm.Real:
-		return nil, fmt.Errorf("--clock %q: there are %q and %q", o.clock, vm.Virtual, vm.Real)
-	case o.trials < 1:
-		return nil, fmt.Errorf("--trials %d: a scenario is played at least once", o.trials)
-	case len(args) == 0:
+	if len(args) == 0 {
 		return nil, errors.New("no KERNEL given: `gate kernels` lists what can be booted from here")
 	}
 	if o.baseline != "" {
 		args = append([]string{o.baseline}, args...)
 	}
 	var references []kernel.Reference
-	seen := map[kernel.Reference]bool{}
 	for _, arg := range args {
 		ref, err := kernel.Parse(arg)
 		if err != nil {
 			return nil, err
 		}
-		if !seen[ref] {
-			references = append(references, ref)
+		if slices.Contains(references, ref) {
+			return nil, fmt.Errorf("the kernel %v is named twice: a kernel is compared with others", ref)
 		}
-		seen[ref] = true
+		references = append(references, ref)
 	}
 	return references, nil
+}
+
+// check finds what would keep the run from doing its work.
+func (o options) check(references []kernel.Reference) error {
+	switch {
+	case vm.Clock(o.clock) != vm.Virtual && vm.Clock(o.clock) != vm.Real:
+		return fmt.Errorf("--clock %q: there are %q and %q", o.clock, vm.Virtual, vm.Real)
+	case o.trials < 1:
+		return fmt.Errorf("--trials %d: a scenario is played at least once", o.trials)
+	}
+	if _, err := types.ParseLabelFilter(o.labelFilter); err != nil {
+		// Ginkgo points at the place, over several lines.
+		return fmt.Errorf("--label-filter %q is no label filter of Ginkgo's: %w", o.labelFilter, err)
+	}
+	for _, ref := range references {
+		var err error
+		if ref.Origin == kernel.Host {
+			_, err = hostKernel()
+		} else {
+			err = vm.Available()
+		}
+		if err != nil {
+			return fmt.Errorf("%v: %w", ref, err)
+		}
+	}
+	if err := os.MkdirAll(o.out, 0o755); err != nil {
+		return fmt.Errorf("--out: %w", err)
+	}
+	return nil
 }
 
 // resolve finds every kernel before the first is booted, so that a mistake in
 // the last argument costs no time.
 func (o options) resolve(ctx context.Context, references []kernel.Reference) ([]kernel.Image, error) {
-	progress := newProgress(os.Stderr)
+	progress := newProgress(o.stderr)
 	archive := &debian.Archive{Mirrors: o.mirrors, Progress: progress.show, Notice: progress.say}
 	var images []kernel.Image
 	for _, ref := range references {
+		find := archive.Resolve
 		if ref.Origin == kernel.Host {
-			image, err := hostKernel()
-			if err != nil {
-				return nil, err
-			}
-			images = append(images, image)
-			continue
+			find = func(context.Context, kernel.Reference) (kernel.Image, error) { return hostKernel() }
 		}
-		image, err := archive.Resolve(ctx, ref)
+		image, err := find(ctx, ref)
 		if err != nil {
 			return nil, err
 		}
@@ -135,46 +165,65 @@ func (o options) resolve(ctx context.Context, references []kernel.Reference) ([]
 	return images, nil
 }
 
-// play runs the suite on one kernel after the other.
-func (o options) play(ctx context.Context, stdout io.Writer, images []kernel.Image, programs programs) (report.Run, error) {
-	var result report.Run
-	var failures []error
+// play runs the suite on one kernel after the other and writes each one's
+// record. A kernel that fails does not stop the others, but for an interrupt.
+func (o options) play(ctx context.Context, images []kernel.Image, programs programs) ([]*report.Record, error) {
+	var (
+		records []*report.Record
+		failed  []error
+	)
 	for _, image := range images {
-		fmt.Fprintf(stdout, "%s: %s\n", image.Source, image.Release)
-		record := &report.Record{
-			Schema: report.Schema,
-			Kernel: report.Kernel{Release: image.Release, Source: image.Source, Version: image.Version},
-			Clock:  o.clock,
-		}
-		run := o.runInGuest
-		if image.Source == hostSource {
-			record.Clock = string(vm.Real)
-			run = o.runOnHost
-		}
-		err := run(ctx, image, programs, func(line []byte) error {
-			var entry report.Entry
-			if err := json.Unmarshal(line, &entry); err != nil {
-				return fmt.Errorf("the suite reported what is no entry of a record: %w", err)
-			}
-			record.Add(entry)
-			fmt.Fprintf(stdout, "  %s\n", entry.Summary())
-			return nil
-		})
-		if err != nil {
-			record.Incomplete = err.Error()
-			failures = append(failures, err)
-		}
-		result.Records = append(result.Records, record)
 		if ctx.Err() != nil {
-			break
+			failed = append(failed, fmt.Errorf("%s was not run: %w", image.Source, context.Cause(ctx)))
+			continue
+		}
+		record, err := o.playOn(ctx, image, programs)
+		if err != nil {
+			failed = append(failed, err)
+		}
+		records = append(records, record)
+		if len(record.Scenarios) == 0 {
+			continue // nothing to keep, and an earlier run may have left more
+		}
+		if err := writeRecord(o.out, record); err != nil {
+			return records, errors.Join(append(failed, err)...)
 		}
 	}
-	if o.baseline != "" {
-		for _, candidate := range result.Records[1:] {
-			result.Comparisons = append(result.Comparisons, report.Compare(result.Records[0], candidate))
-		}
+	return records, errors.Join(failed...)
+}
+
+// playOn runs the suite on one kernel.
+func (o options) playOn(ctx context.Context, image kernel.Image, programs programs) (*report.Record, error) {
+	fmt.Fprintf(o.stdout, "%s: %s\n", image.Source, image.Release)
+	clock, run := o.clock, o.runInGuest
+	if image.Source == hostSource {
+		clock, run = string(vm.Real), o.runOnHost
 	}
-	return result, errors.Join(failures...)
+	record := report.New(report.Kernel{
+		Release: image.Release, Source: image.Source, Version: image.Version, Notes: image.Notes,
+	}, clock)
+	err := run(ctx, image, programs, func(line []byte) error {
+		var entry report.Entry
+		if err := json.Unmarshal(line, &entry); err != nil {
+			return fmt.Errorf("the suite reported what is no entry of a record: %w", err)
+		}
+		if err := record.Add(entry); err != nil {
+			return err
+		}
+		fmt.Fprintf(o.stdout, "  %s\n", entry.Summary())
+		return nil
+	})
+	if err != nil {
+		record.Incomplete = firstLine(err.Error())
+	}
+	return record, err
+}
+
+// firstLine is what of an error fits into a table; the rest of it is printed
+// once, at the end.
+func firstLine(s string) string {
+	first, _, _ := strings.Cut(s, "\n")
+	return first
 }
 
 // verdict turns a run into its exit status.

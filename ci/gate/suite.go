@@ -10,7 +10,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -39,9 +41,12 @@ func build(ctx context.Context) (programs, error) {
 	} {
 		args = append([]string{args[0], "-buildvcs=false", "-trimpath", "-ldflags=-s -w"}, args[1:]...)
 		cmd := exec.CommandContext(ctx, "go", args...)
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64")
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if output, err := cmd.CombinedOutput(); err != nil {
 			p.remove()
+			if ctx.Err() != nil {
+				return programs{}, fmt.Errorf("build the suite: %w", context.Cause(ctx))
+			}
 			return programs{}, fmt.Errorf("build the suite (gate has to be started in a checkout of %s, with Go in PATH): go %s: %w\n%s",
 				module, args[0], err, bytes.TrimSpace(output))
 		}
@@ -79,6 +84,10 @@ func (o options) runInGuest(ctx context.Context, image kernel.Image, p programs,
 	if err != nil {
 		return err
 	}
+	if result.Release != image.Release {
+		return fmt.Errorf("%s: what booted is %s, not %s: the kernel in %s is not what it should be; remove it",
+			image.Source, result.Release, image.Release, filepath.Dir(image.Vmlinuz))
+	}
 	return suiteStatus(image, result.Status, &console)
 }
 
@@ -87,11 +96,11 @@ var hostSource = kernel.Reference{Origin: kernel.Host}.String()
 
 func hostKernel() (kernel.Image, error) {
 	if os.Geteuid() != 0 {
-		return kernel.Image{}, errors.New("host: only root may make the network namespaces that the suite needs: run gate with sudo")
+		return kernel.Image{}, errors.New("only root may make the network namespaces that the suite needs: run gate with sudo")
 	}
 	var name unix.Utsname
 	if err := unix.Uname(&name); err != nil {
-		return kernel.Image{}, fmt.Errorf("host: uname: %w", err)
+		return kernel.Image{}, fmt.Errorf("uname: %w", err)
 	}
 	return kernel.Image{Source: hostSource, Release: unix.ByteSliceToString(name.Release[:])}, nil
 }
@@ -107,6 +116,12 @@ func (o options) runOnHost(ctx context.Context, image kernel.Image, p programs, 
 	cmd := exec.CommandContext(ctx, p.suite, o.suiteArgs("/dev/fd/3")...)
 	cmd.ExtraFiles = []*os.File{report}
 	cmd.Stdout, cmd.Stderr = &console, &console
+	// The suite ends with the gate, even one that is killed; the signal comes
+	// when the thread that started it ends (prctl(2), PR_SET_PDEATHSIG). Ctrl-C
+	// is for the gate, which then ends the suite.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	err = cmd.Start()
 	report.Close()
 	if err != nil {

@@ -12,21 +12,18 @@ import (
 	"github.com/finwait/finwait/harness/report"
 )
 
-// write puts a run into a folder: gate.json and gate.md, and a folder for each
-// kernel with its record, its JUnit file, and a ladder for each scenario.
-func write(folder string, r report.Run) error {
-	for _, record := range r.Records {
-		if err := writeRecord(filepath.Join(folder, strings.ReplaceAll(record.Kernel.Source, "/", "-")), record); err != nil {
-			return err
-		}
-	}
+// writeRun writes gate.json and gate.md into a folder.
+func writeRun(folder string, r report.Run) error {
 	if err := replace(filepath.Join(folder, "gate.json"), jsonOf(r.Gate())); err != nil {
 		return err
 	}
 	return replace(filepath.Join(folder, "gate.md"), r.WriteMarkdown)
 }
 
+// writeRecord writes what one kernel has shown into a folder of its own: the
+// record, a JUnit file, and a ladder for each scenario.
 func writeRecord(folder string, record *report.Record) error {
+	folder = filepath.Join(folder, strings.ReplaceAll(record.Kernel.Source, "/", "-"))
 	if err := replace(filepath.Join(folder, "record.json"), jsonOf(record)); err != nil {
 		return err
 	}

@@ -41,7 +41,8 @@ type Capture struct {
 type Recording struct {
 	// Sightings are what each end's tap saw, in the order it saw it.
 	Sightings [2][]segment.Sighting
-	// Foreign counts frames that held no TCP segment.
+	// Foreign counts frames that held no TCP segment, or were not addressed to
+	// the host whose tap saw them.
 	Foreign int
 	// Doubts says why the recording is not to be trusted, if it is not: a tap
 	// lost frames, a frame could not be read, the clock was set.
@@ -106,7 +107,7 @@ func (c *Capture) proveLive(ctx context.Context, m *marker) error {
 
 // await reads until the marker comes.
 func (t *tap) await(ctx context.Context, octets []byte) (frame, error) {
-	stop := context.AfterFunc(ctx, func() { t.file.SetReadDeadline(time.Unix(1, 0)) })
+	stop := context.AfterFunc(ctx, func() { _ = t.file.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
 	for {
 		f, err := t.next()
@@ -152,6 +153,9 @@ func (c *Capture) take(i int, f frame, err error, decoder *segment.Decoder) {
 			sender = 1 - i
 		}
 		c.lastMark[i][sender] = f.octets
+		return
+	case !f.ours: // the tap sees it, but the host's stack will not
+		c.foreign++
 		return
 	}
 	decoded, err := decoder.Decode(f.octets)

@@ -2,6 +2,7 @@ package capture
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"strings"
 	"testing"
@@ -153,7 +154,7 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 	t.Cleanup(c.Close)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := c.Wait(ctx, func([2][]segment.Sighting) bool { return false }); err != context.Canceled {
+	if err := c.Wait(ctx, func([2][]segment.Sighting) bool { return false }); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -42,6 +42,7 @@ type frame struct {
 	length int    // on the link
 	stamp  int64  // CLOCK_REALTIME, nanoseconds
 	sent   bool   // by the tap's own host
+	ours   bool   // sent by the tap's own host, or addressed to it
 }
 
 func openTap(end *lab.End) (*tap, error) {
@@ -131,11 +132,15 @@ func receive(fd int) (frame, error) {
 		return frame{}, err
 	}
 	link, ok := from.(*unix.SockaddrLinklayer)
+	if !ok {
+		return frame{}, fmt.Errorf("a frame came from %T, not from a link", from)
+	}
 	return frame{
 		octets: octets[:min(n, snap)],
 		length: n,
 		stamp:  stamp,
-		sent:   ok && link.Pkttype == unix.PACKET_OUTGOING,
+		sent:   link.Pkttype == unix.PACKET_OUTGOING,
+		ours:   link.Pkttype == unix.PACKET_OUTGOING || link.Pkttype == unix.PACKET_HOST,
 	}, nil
 }
 

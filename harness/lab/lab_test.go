@@ -202,7 +202,9 @@ func die() {
 	if err := host.Netlink.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: "victim", PeerNamespace: netlink.NsFd(3)}); err != nil {
 		panic(err)
 	}
-	os.Stdout.WriteString("ready\n")
+	if _, err := os.Stdout.WriteString("ready\n"); err != nil {
+		panic(err)
+	}
 	select {}
 }
 

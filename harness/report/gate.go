@@ -1,10 +1,6 @@
 package report
 
-import (
-	"fmt"
-	"slices"
-	"time"
-)
+import "slices"
 
 // Verdict is the worst of the comparisons' verdicts: a regression before one
 // that is inconclusive. Without a baseline there is nothing to regress from,
@@ -36,29 +32,21 @@ func (r *Record) undecided() bool {
 type Gate struct {
 	Schema      int          `json:"schema"`
 	Verdict     Verdict      `json:"verdict"`
-	Kernels     []Kernel     `json:"kernels"`
+	Kernels     []Played     `json:"kernels"`
 	Comparisons []Comparison `json:"comparisons,omitempty"`
+}
+
+// Played is a kernel, and why its run ended early, if it did.
+type Played struct {
+	Kernel
+	Incomplete string `json:"incomplete,omitempty"`
 }
 
 // Gate sums the run up.
 func (r Run) Gate() Gate {
 	g := Gate{Schema: Schema, Verdict: r.Verdict(), Comparisons: r.Comparisons}
 	for _, record := range r.Records {
-		g.Kernels = append(g.Kernels, record.Kernel)
+		g.Kernels = append(g.Kernels, Played{record.Kernel, record.Incomplete})
 	}
 	return g
-}
-
-// Summary is the entry in a line.
-func (e Entry) Summary() string {
-	s := Scenario{Name: e.Name, Skipped: e.Skipped, Error: e.Error}
-	if e.Trial != nil {
-		s.Outcome = e.Trial.Outcome
-		s.Trials = append(s.Trials, *e.Trial)
-	}
-	line := e.Name + ": " + s.outcome()
-	if took, ok := s.Latency(); ok {
-		line += fmt.Sprintf(" %.1f ms", float64(took)/float64(time.Millisecond))
-	}
-	return line
 }

@@ -14,7 +14,7 @@ import (
 
 // WriteJUnit writes the record as JUnit XML: a scenario that did not end as a
 // good kernel ends it is a failure with its ladder; one that was not conclusive
-// or could not be played is an error.
+// or could not be played is an error, and so is a run that ended early.
 func (r *Record) WriteJUnit(w io.Writer) error {
 	suite := reporters.JUnitTestSuite{Name: r.Kernel.String(), Package: "finwait"}
 	for _, s := range r.Scenarios {
@@ -43,6 +43,14 @@ func (r *Record) WriteJUnit(w io.Writer) error {
 		}
 		suite.Time += testcase.Time
 		suite.TestCases = append(suite.TestCases, testcase)
+	}
+	if r.Incomplete != "" {
+		suite.TestCases = append(suite.TestCases, reporters.JUnitTestCase{
+			Name: "the whole run", Classname: r.Kernel.Source,
+			Error: &reporters.JUnitError{Message: r.Incomplete, Type: "incomplete"},
+		})
+		suite.Tests++
+		suite.Errors++
 	}
 	all := reporters.JUnitTestSuites{
 		Tests: suite.Tests, Errors: suite.Errors, Failures: suite.Failures, Time: suite.Time,

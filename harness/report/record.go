@@ -3,11 +3,12 @@
 package report
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"time"
 
@@ -37,6 +38,9 @@ type Kernel struct {
 	Source string `json:"source"`
 	// Version is the package's, where there is a package.
 	Version string `json:"version,omitempty"`
+	// Notes are what the reader of a verdict should know of where the kernel
+	// came from.
+	Notes []string `json:"notes,omitempty"`
 }
 
 // String is "debian/bullseye (5.10.262-1)".
@@ -72,8 +76,44 @@ type Entry struct {
 	Trial    *teardown.Trial  `json:"trial,omitempty"`
 }
 
-// Add takes an entry into the record. The scenarios stay sorted by name.
-func (r *Record) Add(e Entry) {
+// New returns the record of a run that has not begun.
+func New(k Kernel, clock string) *Record {
+	return &Record{Schema: Schema, Kernel: k, Clock: clock, Scenarios: []Scenario{}}
+}
+
+// names of scenarios are words that can stand in a path and a table as they
+// are, separated by slashes.
+var scenarioName = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*(/[a-z0-9]+(-[a-z0-9]+)*)*$`)
+
+// checkName refuses what is no name of a scenario. Entries come out of a guest,
+// and records out of files: neither is to be trusted with a path.
+func checkName(name string) error {
+	if !scenarioName.MatchString(name) {
+		return fmt.Errorf("%q is no name of a scenario: want words of a-z and 0-9 with hyphens, separated by slashes", name)
+	}
+	return nil
+}
+
+func checkOutcome(o teardown.Outcome) error {
+	if o == "" || !slices.Contains(badness, o) {
+		return fmt.Errorf("there is no outcome %q", o)
+	}
+	return nil
+}
+
+// Add takes an entry into the record. The scenarios stay sorted by name. An
+// entry that no suite could have sent is an error, and changes nothing.
+func (r *Record) Add(e Entry) error {
+	err := checkName(e.Name)
+	if err == nil {
+		err = checkOutcome(e.Expected)
+	}
+	if err == nil && e.Trial != nil {
+		err = checkOutcome(e.Trial.Outcome)
+	}
+	if err != nil {
+		return fmt.Errorf("an entry of a record: %w", err)
+	}
 	i, found := slices.BinarySearchFunc(r.Scenarios, e.Name, func(s Scenario, name string) int {
 		return cmp.Compare(s.Name, name)
 	})
@@ -87,6 +127,7 @@ func (r *Record) Add(e Entry) {
 		s.Trials = append(s.Trials, *e.Trial)
 		s.Outcome = worse(s.Outcome, e.Trial.Outcome)
 	}
+	return nil
 }
 
 // badness orders the outcomes of several trials: one that is not conclusive
@@ -137,21 +178,40 @@ func Load(path string) (*Record, error) {
 
 func parse(text []byte) (*Record, error) {
 	var r Record
-	if err := json.NewDecoder(bytes.NewReader(text)).Decode(&r); err != nil {
+	if err := json.Unmarshal(text, &r); err != nil {
 		return nil, fmt.Errorf("it is not the JSON of a record.json that gate run writes: %w", err)
 	}
-	if r.Schema != Schema {
+	switch {
+	case r.Schema != Schema:
 		return nil, fmt.Errorf("it has schema %d, and this program reads schema %d", r.Schema, Schema)
+	case r.Kernel.Source == "" || r.Clock == "":
+		return nil, errors.New("it does not say which kernel it is of, and by which clock: want a record.json that gate run writes")
 	}
 	for _, s := range r.Scenarios {
-		if s.Name == "" {
-			return nil, fmt.Errorf("one of its scenarios has no name")
-		}
-		for _, o := range []teardown.Outcome{s.Outcome, s.Expected} {
-			if !slices.Contains(badness, o) {
-				return nil, fmt.Errorf("its scenario %s has the outcome %q, which there is not", s.Name, o)
-			}
+		if err := s.check(); err != nil {
+			return nil, err
 		}
 	}
 	return &r, nil
+}
+
+// check refuses a scenario whose parts contradict one another.
+func (s Scenario) check() error {
+	if err := checkName(s.Name); err != nil {
+		return err
+	}
+	if err := checkOutcome(s.Expected); err != nil {
+		return fmt.Errorf("%s: expected: %w", s.Name, err)
+	}
+	var worst teardown.Outcome
+	for _, t := range s.Trials {
+		if err := checkOutcome(t.Outcome); err != nil {
+			return fmt.Errorf("%s: a trial: %w", s.Name, err)
+		}
+		worst = worse(worst, t.Outcome)
+	}
+	if s.Outcome != worst {
+		return fmt.Errorf("%s: its outcome is %q, but the worst of its trials is %q", s.Name, s.Outcome, worst)
+	}
+	return nil
 }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"encoding/xml"
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,7 +18,7 @@ import (
 
 // record makes a record whose scenarios have one trial an outcome.
 func record(source string, scenarios map[string][]teardown.Outcome) *Record {
-	r := &Record{Schema: Schema, Clock: "virtual", Kernel: Kernel{Source: source, Release: "1.2.3"}}
+	r := New(Kernel{Source: source, Release: "1.2.3"}, "virtual")
 	for name, outcomes := range scenarios {
 		for _, o := range outcomes {
 			trial := &teardown.Trial{Outcome: o, Latency: map[teardown.Side]time.Duration{
@@ -28,13 +30,19 @@ func record(source string, scenarios map[string][]teardown.Outcome) *Record {
 			if o == teardown.Retransmitted {
 				trial.Retransmissions = []teardown.Retransmission{{Timer: teardown.TLP}}
 			}
-			r.Add(Entry{Name: name, Expected: teardown.Clean, Trial: trial})
+			mustAdd(r, Entry{Name: name, Expected: teardown.Clean, Trial: trial})
 		}
 		if len(outcomes) == 0 {
-			r.Add(Entry{Name: name, Expected: teardown.Clean, Skipped: "the running kernel lacks sch_netem"})
+			mustAdd(r, Entry{Name: name, Expected: teardown.Clean, Skipped: "the running kernel lacks sch_netem"})
 		}
 	}
 	return r
+}
+
+func mustAdd(r *Record, e Entry) {
+	if err := r.Add(e); err != nil {
+		panic(err)
+	}
 }
 
 const (
@@ -89,9 +97,32 @@ func TestAScenarioMissingOnOneSideIsUndecided(t *testing.T) {
 			t.Errorf("got %+v", c)
 		}
 	}
+	whole := record("debian/old", map[string][]teardown.Outcome{"a": {clean}})
 	one.Incomplete = "the kernel panicked"
-	if c := Compare(one, one); c.Verdict != Undecided {
-		t.Errorf("half a record is compared as if it were whole: %+v", c)
+	for _, c := range []Comparison{Compare(whole, one), Compare(one, whole)} {
+		if c.Verdict != Undecided {
+			t.Errorf("half a record is compared as if it were whole: %+v", c)
+		}
+	}
+	failed := record("debian/new", map[string][]teardown.Outcome{"a": {clean}})
+	mustAdd(failed, Entry{Name: "a", Expected: clean, Error: "no descriptors left"})
+	if c := Compare(whole, failed); c.Verdict != Undecided || c.Rows[0].Why != "candidate: no descriptors left" {
+		t.Errorf("a scenario that failed in part passes: %+v", c)
+	}
+}
+
+// What a good kernel does need not be clean: it may have to send a RST.
+func TestExpectedOutcomeIsTheBest(t *testing.T) {
+	with := func(o teardown.Outcome) *Record {
+		r := New(Kernel{Source: "debian/x"}, "virtual")
+		mustAdd(r, Entry{Name: "s", Expected: teardown.Reset, Trial: &teardown.Trial{Outcome: o}})
+		return r
+	}
+	if c := Compare(with(teardown.Reset), with(clean)); c.Verdict != Regression {
+		t.Errorf("a RST that no longer comes: %+v", c)
+	}
+	if c := Compare(with(stuck), with(teardown.Reset)); len(c.With(Improved)) != 1 {
+		t.Errorf("a RST that comes now: %+v", c)
 	}
 }
 
@@ -100,16 +131,19 @@ func TestVerdictOfARun(t *testing.T) {
 	bad := record("debian/b", map[string][]teardown.Outcome{"s": {retransmitted}})
 	open := record("debian/c", map[string][]teardown.Outcome{"s": {inconclusive}})
 	skipped := record("debian/d", map[string][]teardown.Outcome{"s": {}})
+	broken := record("debian/e", map[string][]teardown.Outcome{"s": {clean}})
+	broken.Incomplete = "the kernel panicked"
 	for _, c := range []struct {
 		name string
 		run  Run
 		want Verdict
 	}{
-		{"regression before inconclusive", Run{Comparisons: []Comparison{Compare(good, open), Compare(good, bad)}}, Regression},
-		{"inconclusive before none", Run{Comparisons: []Comparison{Compare(good, good), Compare(good, open)}}, Undecided},
-		{"nothing to regress from", Run{Records: []*Record{bad}}, NoRegression},
-		{"inconclusive without a baseline", Run{Records: []*Record{open}}, Undecided},
-		{"skipped without a baseline", Run{Records: []*Record{skipped}}, NoRegression},
+		{"regression before inconclusive", NewRun([]*Record{good, open, bad}, true), Regression},
+		{"inconclusive before none", NewRun([]*Record{good, good, open}, true), Undecided},
+		{"nothing to regress from", NewRun([]*Record{bad}, false), NoRegression},
+		{"inconclusive without a baseline", NewRun([]*Record{open}, false), Undecided},
+		{"incomplete without a baseline", NewRun([]*Record{broken}, false), Undecided},
+		{"skipped without a baseline", NewRun([]*Record{skipped}, false), NoRegression},
 	} {
 		if got := c.run.Verdict(); got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
@@ -118,17 +152,22 @@ func TestVerdictOfARun(t *testing.T) {
 }
 
 func TestTableAndMarkdown(t *testing.T) {
-	old := record("debian/<script>", map[string][]teardown.Outcome{"s|x": {retransmitted}, "t": {clean}, "u": {}})
-	new := record("debian/new", map[string][]teardown.Outcome{"s|x": {clean}, "t": {retransmitted}, "u": {}})
-	run := Run{Records: []*Record{old, new}, Comparisons: []Comparison{Compare(old, new)}}
+	old := record("debian/<script>", map[string][]teardown.Outcome{"s": {retransmitted}, "t": {clean}, "u": {}})
+	new := record("debian/new", map[string][]teardown.Outcome{"s": {clean}, "t": {clean, retransmitted, clean}, "u": {}})
+	new.Kernel.Notes = []string{"the index | had expired"}
+	new.Incomplete = "the kernel panicked"
+	run := NewRun([]*Record{old, new}, true)
 	var table, markdown bytes.Buffer
 	if err := run.WriteTable(&table); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"retransmitted (tlp) 2.0 ms", "clean 2.0 ms, improved", "retransmitted (tlp) 2.0 ms, regressed",
+		"s          retransmitted (tlp) 2.0 ms", "clean 2.0 ms, improved",
+		"t          clean 2.0 ms              ", "retransmitted (tlp) 2.0 ms, regressed",
 		"u: skipped because the running kernel lacks sch_netem",
-		"regression from debian/<script> (1.2.3) to debian/new (1.2.3): 1 regressed (t); 1 improved (s|x)",
+		"debian/new (1.2.3): the index | had expired",
+		"debian/new (1.2.3): the run is incomplete: the kernel panicked",
+		"regression from debian/<script> (1.2.3) to debian/new (1.2.3): 1 regressed (t); 1 improved (s); 1 skipped on both",
 	} {
 		if !strings.Contains(table.String(), want) {
 			t.Errorf("the table lacks %q:\n%s", want, &table)
@@ -137,11 +176,46 @@ func TestTableAndMarkdown(t *testing.T) {
 	if err := run.WriteMarkdown(&markdown); err != nil {
 		t.Fatal(err)
 	}
-	if text := markdown.String(); strings.Contains(text, "<script>") || !strings.Contains(text, `s\|x`) {
+	text := markdown.String()
+	if strings.Contains(text, "<script>") || !strings.Contains(text, `the index \| had expired`) {
 		t.Errorf("what a record says is taken for markup:\n%s", text)
 	}
-	if text := markdown.String(); !strings.Contains(text, "## t regressed") || strings.Contains(text, "## u") {
-		t.Errorf("the ladders are not those of what changed:\n%s", text)
+	_, changed, found := strings.Cut(text, "## t regressed")
+	if !found || strings.Contains(text, "## u") {
+		t.Fatalf("the ladders are not those of what changed:\n%s", text)
+	}
+	if good, bad := strings.Index(changed, "clean;"), strings.Index(changed, "retransmitted;"); good < 0 || bad < good {
+		t.Errorf("the ladders are not those that made the difference:\n%s", changed)
+	}
+}
+
+// Two records of one kernel are told apart by their place.
+func TestTheBaselineHasNotChanged(t *testing.T) {
+	run := NewRun([]*Record{
+		record("debian/x", map[string][]teardown.Outcome{"s": {clean}}),
+		record("debian/x", map[string][]teardown.Outcome{"s": {retransmitted}}),
+	}, true)
+	if row := run.grid()[1]; strings.Contains(row[1], "regressed") || !strings.Contains(row[2], "regressed") {
+		t.Errorf("got %q", row)
+	}
+}
+
+func TestClocksThatDifferAreSaid(t *testing.T) {
+	virtual, real := record("debian/x", map[string][]teardown.Outcome{"s": {clean}}), record("host", map[string][]teardown.Outcome{"s": {clean}})
+	real.Clock = "real"
+	if remarks := NewRun([]*Record{virtual, real}, true).remarks(); len(remarks) != 1 || !strings.Contains(remarks[0], "do not compare their latencies") {
+		t.Errorf("got %q", remarks)
+	}
+}
+
+func TestLatencyIsTheMedian(t *testing.T) {
+	var s Scenario
+	for _, ms := range []time.Duration{9, 1, 2} {
+		s.Trials = append(s.Trials, teardown.Trial{Latency: map[teardown.Side]time.Duration{teardown.Client: 0, teardown.Server: ms}})
+	}
+	s.Trials = append(s.Trials, teardown.Trial{Outcome: stuck})
+	if got, ok := s.Latency(); !ok || got != 2 {
+		t.Errorf("got %v, %v", got, ok)
 	}
 }
 
@@ -149,7 +223,8 @@ func TestJUnitTellsTheOutcomesApart(t *testing.T) {
 	r := record("debian/new", map[string][]teardown.Outcome{
 		"good": {clean}, "bad": {retransmitted}, "open": {inconclusive}, "lacking": {},
 	})
-	r.Add(Entry{Name: "broken", Error: "no descriptors left"})
+	mustAdd(r, Entry{Name: "broken", Expected: clean, Error: "no descriptors left"})
+	r.Incomplete = "the kernel panicked"
 	var out bytes.Buffer
 	if err := r.WriteJUnit(&out); err != nil {
 		t.Fatal(err)
@@ -171,12 +246,12 @@ func TestJUnitTellsTheOutcomesApart(t *testing.T) {
 	if err := xml.Unmarshal(out.Bytes(), &read); err != nil {
 		t.Fatal(err)
 	}
-	if read.Tests != 5 || read.Failures != 1 || read.Errors != 2 || read.Suites[0].Skipped != 1 {
+	if read.Tests != 6 || read.Failures != 1 || read.Errors != 3 || read.Suites[0].Skipped != 1 {
 		t.Errorf("it counts %+v", read)
 	}
 	for _, c := range read.Suites[0].Cases {
 		if (c.Failure != nil) != (c.Name == "bad") || (c.Skipped != nil) != (c.Name == "lacking") ||
-			(c.Error != nil) != (c.Name == "open" || c.Name == "broken") {
+			(c.Error != nil) != (c.Name == "open" || c.Name == "broken" || c.Name == "the whole run") {
 			t.Errorf("%+v", c)
 		}
 	}
@@ -185,7 +260,7 @@ func TestJUnitTellsTheOutcomesApart(t *testing.T) {
 func TestAddKeepsScenariosSorted(t *testing.T) {
 	r := &Record{}
 	for _, name := range []string{"b", "c", "a", "b"} {
-		r.Add(Entry{Name: name, Trial: &teardown.Trial{Outcome: clean}})
+		mustAdd(r, Entry{Name: name, Expected: clean, Trial: &teardown.Trial{Outcome: clean}})
 	}
 	var got []string
 	for _, s := range r.Scenarios {
@@ -198,12 +273,18 @@ func TestAddKeepsScenariosSorted(t *testing.T) {
 
 func TestLoadSaysWhatIsWrong(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "record.json")
+	const head = `{"schema": 1, "clock": "virtual", "kernel": {"source": "debian/x"}, "scenarios": [`
 	for want, content := range map[string]string{
-		"it is not the JSON of a record": "{",
-		"it has schema 99":               `{"schema": 99}`,
-		"has the outcome \"splendid\"":   `{"schema": 1, "scenarios": [{"name": "s", "outcome": "splendid"}]}`,
-		"has no name":                    `{"schema": 1, "scenarios": [{}]}`,
-		"a recorded segment":             `{"schema": 1, "scenarios": [{"name": "s", "trials": [{"exchange": {"client": {"sightings": [{"frame": "AAAA"}]}}}]}]}`,
+		"it is not the JSON of a record":   "{",
+		"after top-level value":            head + "]}{}",
+		"it has schema 99":                 `{"schema": 99}`,
+		"which kernel it is of":            `{"schema": 1}`,
+		`there is no outcome "splendid"`:   head + `{"name": "s", "expected": "splendid"}]}`,
+		`expected: there is no outcome ""`: head + `{"name": "s"}]}`,
+		`"" is no name of a scenario`:      head + `{}]}`,
+		`"../x" is no name of a scenario`:  head + `{"name": "../x"}]}`,
+		"the worst of its trials is":       head + `{"name": "s", "expected": "clean", "outcome": "clean", "trials": [{"outcome": "stuck"}]}]}`,
+		"a recorded segment":               head + `{"name": "s", "trials": [{"exchange": {"client": {"sightings": [{"frame": "AAAA"}]}}}]}]}`,
 	} {
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
@@ -227,6 +308,27 @@ func TestLoadSaysWhatIsWrong(t *testing.T) {
 	}
 }
 
+func TestAddRefusesWhatNoSuiteSends(t *testing.T) {
+	r := New(Kernel{}, "virtual")
+	good := Entry{Name: "a/b-c/ipv4", Expected: clean, Trial: &teardown.Trial{Outcome: stuck}}
+	for _, bend := range []func(*Entry){
+		func(e *Entry) { e.Name = "../../etc/passwd" },
+		func(e *Entry) { e.Name = "/a" },
+		func(e *Entry) { e.Name = "a//b" },
+		func(e *Entry) { e.Expected = "" },
+		func(e *Entry) { e.Trial = &teardown.Trial{} },
+	} {
+		e := good
+		bend(&e)
+		if err := r.Add(e); err == nil || len(r.Scenarios) != 0 {
+			t.Errorf("%+v was taken (%v)", e, err)
+		}
+	}
+	if err := r.Add(good); err != nil {
+		t.Error(err)
+	}
+}
+
 // Whatever a record says, showing it must not break.
 func FuzzParse(f *testing.F) {
 	whole, err := json.Marshal(record("debian/old", map[string][]teardown.Outcome{"s": {clean}, "t": {retransmitted}}))
@@ -234,18 +336,19 @@ func FuzzParse(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(whole)
-	f.Add([]byte(`{"schema": 1, "scenarios": [{"name": "s", "trials": [{"outcome": "clean"}, {"retransmissions": [{}]}]}]}`))
+	f.Add([]byte(`{"schema": 1, "clock": "<script>", "kernel": {"source": "<script>", "notes": ["<b>"]}, "scenarios": [
+		{"name": "s", "expected": "clean", "outcome": "stuck", "trials": [{"outcome": "clean"}, {"outcome": "stuck", "retransmissions": [{}]}]}]}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		r, err := parse(text)
 		if err != nil {
 			return
 		}
-		run := Run{Records: []*Record{r, r}, Comparisons: []Comparison{Compare(r, r)}}
+		run := NewRun([]*Record{r, r}, true)
 		var out bytes.Buffer
-		if err := run.WriteMarkdown(&out); err != nil {
+		if err := errors.Join(run.WriteMarkdown(&out), run.WriteTable(io.Discard), r.WriteJUnit(io.Discard)); err != nil {
 			t.Error(err)
 		}
-		if strings.Contains(strings.ToLower(out.String()), "<script") && !strings.Contains(out.String(), "```") {
+		if strings.Contains(out.String(), "<") {
 			t.Errorf("markup of a record reached the page:\n%s", &out)
 		}
 	})

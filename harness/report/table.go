@@ -11,12 +11,25 @@ import (
 	"github.com/finwait/finwait/harness/teardown"
 )
 
-// A Run is what gate run and gate compare come to: a record for each kernel
-// and, where there is a baseline, a comparison for each candidate.
+// A Run is what gate run and gate compare come to.
 type Run struct {
-	// Records begin with the baseline's, if there is one.
-	Records     []*Record
+	// Records are those of the kernels, the baseline's first.
+	Records []*Record
+	// Comparisons hold the first record against each of the others, in their
+	// order; there are none where there is no baseline.
 	Comparisons []Comparison
+}
+
+// NewRun compares the first record with each of the others, if it is a
+// baseline.
+func NewRun(records []*Record, baseline bool) Run {
+	r := Run{Records: records}
+	if baseline {
+		for _, candidate := range records[1:] {
+			r.Comparisons = append(r.Comparisons, Compare(records[0], candidate))
+		}
+	}
+	return r
 }
 
 // grid is the run as a table of scenarios and kernels: the first row is the
@@ -29,33 +42,49 @@ func (r Run) grid() [][]string {
 	grid := [][]string{heading}
 	for _, name := range names(r.Records...) {
 		row := []string{name}
-		for _, record := range r.Records {
-			row = append(row, r.cell(record, name))
+		for i, record := range r.Records {
+			cell := record.find(name).inShort()
+			if change := r.change(i, name); change == Improved || change == Regressed {
+				cell += ", " + string(change)
+			}
+			row = append(row, cell)
 		}
 		grid = append(grid, row)
 	}
 	return grid
 }
 
-// cell is one scenario on one kernel: its outcome, its latency, and what
-// changed.
-func (r Run) cell(record *Record, name string) string {
-	s := record.find(name)
-	cell := s.outcome()
+// change is what became of a scenario in the i-th record; nothing can be said
+// of the baseline's.
+func (r Run) change(i int, name string) Change {
+	if i == 0 || i > len(r.Comparisons) {
+		return ""
+	}
+	for _, row := range r.Comparisons[i-1].Rows {
+		if row.Name == name {
+			return row.Change
+		}
+	}
+	return ""
+}
+
+// Summary is the entry in a line.
+func (e Entry) Summary() string {
+	s := Scenario{Name: e.Name, Skipped: e.Skipped, Error: e.Error}
+	if e.Trial != nil {
+		s.Outcome = e.Trial.Outcome
+		s.Trials = append(s.Trials, *e.Trial)
+	}
+	return e.Name + ": " + s.inShort()
+}
+
+// inShort is the scenario's outcome and latency.
+func (s Scenario) inShort() string {
+	short := s.outcome()
 	if took, ok := s.Latency(); ok {
-		cell += fmt.Sprintf(" %.1f ms", float64(took)/float64(time.Millisecond))
+		short += fmt.Sprintf(" %.1f ms", float64(took)/float64(time.Millisecond))
 	}
-	for _, c := range r.Comparisons {
-		if c.Candidate != record.Kernel {
-			continue
-		}
-		for _, row := range c.Rows {
-			if row.Name == name && (row.Change == Improved || row.Change == Regressed) {
-				cell += ", " + string(row.Change)
-			}
-		}
-	}
-	return cell
+	return short
 }
 
 // outcome is the scenario's outcome in a word, with the timers behind its
@@ -78,6 +107,9 @@ func (s Scenario) outcome() string {
 				timers = append(timers, timer)
 			}
 		}
+	}
+	if len(timers) == 0 {
+		return string(s.Outcome)
 	}
 	return fmt.Sprintf("%s (%s)", s.Outcome, strings.Join(timers, "+"))
 }
@@ -124,28 +156,28 @@ func (r Run) WriteMarkdown(w io.Writer) error {
 	for _, remark := range r.remarks() {
 		fmt.Fprintf(&out, "- %s\n", cellText(remark))
 	}
-	for _, c := range r.Comparisons {
-		r.writeLadders(&out, c)
+	for i, c := range r.Comparisons {
+		for _, row := range c.Rows {
+			if row.Change != Improved && row.Change != Regressed {
+				continue
+			}
+			fmt.Fprintf(&out, "\n## %s %s\n", cellText(row.Name), row.Change)
+			writeLadder(&out, r.Records[0], row.Name)
+			writeLadder(&out, r.Records[i+1], row.Name)
+		}
 	}
 	_, err := io.WriteString(w, out.String())
 	return err
 }
 
-// writeLadders shows, for each scenario that changed, the first trial on either
-// kernel.
-func (r Run) writeLadders(out *strings.Builder, c Comparison) {
-	for _, row := range c.Rows {
-		if row.Change != Improved && row.Change != Regressed {
-			continue
-		}
-		fmt.Fprintf(out, "\n## %s %s\n", cellText(row.Name), row.Change)
-		for _, k := range []Kernel{c.Baseline, c.Candidate} {
-			for _, record := range r.Records {
-				if trials := record.find(row.Name).Trials; record.Kernel == k && len(trials) > 0 {
-					fmt.Fprintf(out, "\n%s\n\n```\n%s```\n", cellText(k.String()), ladder.Text(trials[0]))
-					break
-				}
-			}
+// writeLadder shows the first of a scenario's trials that ended as the scenario
+// did.
+func writeLadder(out *strings.Builder, r *Record, name string) {
+	s := r.find(name)
+	for _, t := range s.Trials {
+		if t.Outcome == s.Outcome {
+			fmt.Fprintf(out, "\n%s\n\n```\n%s```\n", cellText(r.Kernel.String()), ladder.Text(t))
+			return
 		}
 	}
 }
@@ -160,6 +192,13 @@ func cellText(s string) string {
 func (r Run) remarks() []string {
 	var remarks []string
 	for _, record := range r.Records {
+		for _, note := range record.Kernel.Notes {
+			remarks = append(remarks, fmt.Sprintf("%v: %s", record.Kernel, note))
+		}
+		if first := r.Records[0]; record.Clock != first.Clock {
+			remarks = append(remarks, fmt.Sprintf("%v ran on the %s clock, %v on the %s clock: do not compare their latencies",
+				first.Kernel, first.Clock, record.Kernel, record.Clock))
+		}
 		if record.Incomplete != "" {
 			remarks = append(remarks, fmt.Sprintf("%v: the run is incomplete: %s", record.Kernel, record.Incomplete))
 		}
@@ -196,8 +235,11 @@ func (c Comparison) Summary() string {
 		}
 		parts = append(parts, fmt.Sprintf("%d %s (%s)", len(rows), change, strings.Join(names, ", ")))
 	}
-	if same := len(c.With(Same)); same > 0 {
-		parts = append(parts, fmt.Sprintf("%d the same", same))
+	if n := len(c.With(Same)); n > 0 {
+		parts = append(parts, fmt.Sprintf("%d the same", n))
+	}
+	if n := len(c.With(NotPlayed)); n > 0 {
+		parts = append(parts, fmt.Sprintf("%d skipped on both", n))
 	}
 	return fmt.Sprintf("%s from %v to %v: %s", c.Verdict, c.Baseline, c.Candidate, strings.Join(parts, "; "))
 }

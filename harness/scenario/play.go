@@ -80,10 +80,14 @@ func (s Scenario) record(ctx context.Context) (*teardown.Exchange, error) {
 	}
 	closing, stop := context.WithTimeout(ctx, s.deadline())
 	defer stop()
-	if err := st.close(closing); err != nil {
-		return nil, err
+	err := st.close(closing)
+	if err == nil {
+		err = st.awaitEnd(closing)
 	}
-	if err := st.awaitEnd(ctx, closing); err != nil {
+	switch {
+	case err != nil && closing.Err() != nil && ctx.Err() == nil:
+		st.exchange.GaveUp = true // that the deadline came first is an outcome
+	case err != nil:
 		return nil, err
 	}
 	if err := st.collect(ctx); err != nil {
@@ -260,10 +264,10 @@ func (st *stage) readOn(a *actor) {
 }
 
 // awaitEnd waits until the teardown is over and the disturbance holds nothing
-// any more. That the deadline comes first is an outcome.
-func (st *stage) awaitEnd(ctx, closing context.Context) error {
+// any more.
+func (st *stage) awaitEnd(ctx context.Context) error {
 	var idle error
-	err := st.capture.Wait(closing, func(sightings [2][]segment.Sighting) bool {
+	err := st.capture.Wait(ctx, func(sightings [2][]segment.Sighting) bool {
 		over := (&teardown.Exchange{
 			Client: teardown.End{Sightings: sightings[teardown.Client]},
 			Server: teardown.End{Sightings: sightings[teardown.Server]},
@@ -275,14 +279,7 @@ func (st *stage) awaitEnd(ctx, closing context.Context) error {
 		done, idle = st.disturb.Idle()
 		return done || idle != nil
 	})
-	switch {
-	case idle != nil:
-		return idle
-	case err != nil && ctx.Err() == nil && closing.Err() != nil:
-		st.exchange.GaveUp = true
-		return nil
-	}
-	return err
+	return errors.Join(err, idle)
 }
 
 // settleTime bounds what is left to do when a teardown has ended: to prove the

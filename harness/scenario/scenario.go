@@ -4,6 +4,7 @@
 package scenario
 
 import (
+	"cmp"
 	"net/netip"
 	"time"
 
@@ -29,6 +30,8 @@ type Scenario struct {
 	// server's FIN has arrived. Otherwise both close at once: first the client,
 	// then, with nothing in between, the server.
 	ServerFirst bool
+	// Good is the outcome on a good kernel; the zero value is teardown.Clean.
+	Good teardown.Outcome
 	// Deadline is how long after the first closing call a trial is given up as
 	// stuck; 0 is ten seconds, enough for five retransmissions.
 	Deadline time.Duration
@@ -73,11 +76,11 @@ const (
 )
 
 func (s Scenario) deadline() time.Duration {
-	if s.Deadline == 0 {
-		return defaultDeadline
-	}
-	return s.Deadline
+	return cmp.Or(s.Deadline, defaultDeadline)
 }
+
+// Expected is how a good kernel ends the scenario.
+func (s Scenario) Expected() teardown.Outcome { return cmp.Or(s.Good, teardown.Clean) }
 
 func (s Scenario) asks() []teardown.Overtaking {
 	if s.Disturbance == nil {

@@ -24,8 +24,15 @@ var letters = []struct {
 	flag   Flags
 	letter byte
 }{
-	{FIN, 'F'}, {SYN, 'S'}, {RST, 'R'}, {PSH, 'P'}, {ACK, '.'},
-	{URG, 'U'}, {ECE, 'E'}, {CWR, 'W'}, {AE, 'A'},
+	{FIN, 'F'},
+	{SYN, 'S'},
+	{RST, 'R'},
+	{PSH, 'P'},
+	{ACK, '.'},
+	{URG, 'U'},
+	{ECE, 'E'},
+	{CWR, 'W'},
+	{AE, 'A'},
 }
 
 // Has reports whether all bits of want are set.

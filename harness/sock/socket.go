@@ -51,7 +51,7 @@ func adopt(ctx context.Context, fd int) (*socket, error) {
 	return &socket{
 		fd: fd, file: file, raw: raw, ctx: ctx,
 		// A deadline in the past wakes whoever waits on the socket.
-		forget: context.AfterFunc(ctx, func() { file.SetDeadline(time.Unix(1, 0)) }),
+		forget: context.AfterFunc(ctx, func() { _ = file.SetDeadline(time.Unix(1, 0)) }),
 	}, nil
 }
 

@@ -28,7 +28,7 @@ func Judge(x *Exchange) Trial {
 		t.readKernel(x, s)
 	}
 	t.holdAgainstAsked(x)
-	_, reset := x.reset()
+	reset := x.wasReset()
 	switch {
 	case !reset && !x.Over() && !x.GaveUp:
 		t.doubt("the recording ended before the teardown did")

@@ -1,6 +1,7 @@
 package teardown
 
 import (
+	"slices"
 	"time"
 
 	"github.com/finwait/finwait/harness/segment"
@@ -43,7 +44,7 @@ func (x *Exchange) closedAt(s Side) (time.Duration, bool) {
 // Over reports whether nothing can be expected any more: both ends have done
 // their part and know that the other has, or one has reset the connection.
 func (x *Exchange) Over() bool {
-	if _, reset := x.reset(); reset {
+	if x.wasReset() {
 		return true
 	}
 	for _, s := range Sides {
@@ -54,17 +55,13 @@ func (x *Exchange) Over() bool {
 	return true
 }
 
-// reset returns the first RST and the side that sent it. A side that only
-// received it has lost its sender's tap's sighting, which Doubts would say.
-func (x *Exchange) reset() (Side, bool) {
-	for _, s := range Sides {
-		if _, ok := first(x.End(s).Sightings, func(seen segment.Sighting) bool {
+// wasReset reports whether either side sent a RST.
+func (x *Exchange) wasReset() bool {
+	return slices.ContainsFunc(Sides[:], func(s Side) bool {
+		return slices.ContainsFunc(x.End(s).Sightings, func(seen segment.Sighting) bool {
 			return seen.Sent && seen.Flags.Has(segment.RST)
-		}); ok {
-			return s, true
-		}
-	}
-	return 0, false
+		})
+	})
 }
 
 // A repetition is a segment that was sent again.

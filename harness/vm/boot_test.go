@@ -234,7 +234,7 @@ func cachedKernels(tb testing.TB) []kernel.Image {
 	if err != nil {
 		tb.Skipf("no cache to take a kernel from: %v", err)
 	}
-	folders, err := filepath.Glob(filepath.Join(cache, "finwait", "kernels", "*", "lib", "modules", "*"))
+	folders, err := filepath.Glob(filepath.Join(cache, "finwait", "debian", "kernels", "*", "lib", "modules", "*"))
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -258,7 +258,7 @@ func cachedKernels(tb testing.TB) []kernel.Image {
 // series gives the first two numbers of a kernel's release.
 func series(k kernel.Image) []int {
 	numbers := make([]int, 2)
-	fmt.Sscanf(k.Release, "%d.%d", &numbers[0], &numbers[1])
+	_, _ = fmt.Sscanf(k.Release, "%d.%d", &numbers[0], &numbers[1])
 	return numbers
 }
 

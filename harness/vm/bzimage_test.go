@@ -14,7 +14,7 @@ import (
 func TestCheckBzImage(t *testing.T) {
 	folder := t.TempDir()
 	random := make([]byte, 100_000)
-	rand.NewChaCha8([32]byte{1}).Read(random)
+	_, _ = rand.NewChaCha8([32]byte{1}).Read(random)
 	for name, c := range map[string]struct {
 		content []byte
 		want    string

@@ -48,7 +48,7 @@ func (c *console) endLine() {
 	line := strings.TrimRight(string(c.line), "\r")
 	c.line = c.line[:0]
 	if c.out != nil {
-		io.WriteString(c.out, line+"\n")
+		_, _ = io.WriteString(c.out, line+"\n")
 	}
 	if reason, ok := panicReason(line); ok && c.panic == "" {
 		c.panic = reason

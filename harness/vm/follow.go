@@ -71,11 +71,11 @@ func (m Machine) limit(c *course) time.Duration {
 func (c *course) read(q *qemu, line func([]byte), message func(guest.Message)) <-chan struct{} {
 	var readers sync.WaitGroup
 	readers.Go(func() {
-		io.Copy(&c.console, q.console)
+		_, _ = io.Copy(&c.console, q.console) // how QEMU ended says more than how its output did
 		c.console.close()
 	})
 	readers.Go(func() {
-		if c.garbled = guest.Scan(q.stream, line, message); false {
+		if c.garbled = guest.Scan(q.stream, line, message); c.garbled != nil {
 			q.kill()
 		}
 	})

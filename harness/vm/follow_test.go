@@ -90,7 +90,9 @@ func TestFollow(t *testing.T) {
 			payload, _ := files(t)
 			m := endless(t)
 			m.Patience = c.patience
+			begin := time.Now()
 			lines, result, err := run(t, m, payload)
+			g.Expect(time.Since(begin)).To(BeNumerically("<", time.Minute), "QEMU was not killed")
 			g.Expect(result).To(Equal(c.result))
 			g.Expect(lines).To(Equal(c.lines))
 			if c.reason == "" {
@@ -104,25 +106,36 @@ func TestFollow(t *testing.T) {
 }
 
 // TestSlowReader takes longer over each line and each part of the console than
-// the guest may be silent.
+// the guest may be silent. What the guest did does not depend on that.
 func TestSlowReader(t *testing.T) {
-	g := NewWithT(t)
-	pretendQEMU(t, saysReady+`echo 1 >&4; echo 2 >&4; echo three >&3;`+saysExit)
-	payload, _ := files(t)
-	m := endless(t)
-	m.Patience = 100 * time.Millisecond
 	slow := func() { time.Sleep(300 * time.Millisecond) }
-	m.Console = writerFunc(func(p []byte) (int, error) {
-		slow()
-		return len(p), nil
-	})
-	var lines []string
-	_, err := m.Run(t.Context(), payload, func(line []byte) {
-		slow()
-		lines = append(lines, string(line))
-	})
-	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(lines).To(Equal([]string{"1", "2"}))
+	says := saysReady + `echo 1 >&4; echo 2 >&4; echo three >&3;`
+	for name, c := range map[string]struct {
+		script string
+		err    OmegaMatcher
+	}{
+		"done":      {says + saysExit, Succeed()},
+		"off early": {says, failFor(Ended)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			pretendQEMU(t, c.script)
+			payload, _ := files(t)
+			m := endless(t)
+			m.Patience = 100 * time.Millisecond
+			m.Console = writerFunc(func(p []byte) (int, error) {
+				slow()
+				return len(p), nil
+			})
+			var lines []string
+			_, err := m.Run(t.Context(), payload, func(line []byte) {
+				slow()
+				lines = append(lines, string(line))
+			})
+			g.Expect(err).To(c.err)
+			g.Expect(lines).To(Equal([]string{"1", "2"}))
+		})
+	}
 }
 
 func TestStoppedWithACause(t *testing.T) {
@@ -147,7 +160,7 @@ func TestSpoolReadsAhead(t *testing.T) {
 	w.Close()
 	read, err := io.ReadAll(s)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(string(read) == text).To(BeTrue())
+	g.Expect(string(read)).To(Equal(text))
 }
 
 func TestCheck(t *testing.T) {

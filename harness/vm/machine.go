@@ -14,8 +14,8 @@ import (
 )
 
 // StreamPath is the file in the guest to which the payload writes what it
-// reports: lines of JSON, each in one write. The port behind it carries some
-// 500 kB a second of host time.
+// reports: lines of JSON, each in one write. The port behind it carries 300 to
+// 400 kB a second of host time under TCG.
 const StreamPath = guest.StreamPath
 
 // A Clock says what the guest takes for time.
@@ -83,6 +83,15 @@ type Result struct {
 	Release string
 	// Uptime is the guest's time from boot to the start of the payload.
 	Uptime time.Duration
+}
+
+// Available returns an error that says what to install where nothing can be
+// booted on this machine.
+func Available() error {
+	if _, err := exec.LookPath(qemuProgram); err != nil {
+		return fmt.Errorf("%s: %w; %s", NoQEMU, err, NoQEMU.advice())
+	}
+	return nil
 }
 
 // Run boots the machine, runs the payload and returns when QEMU has ended and

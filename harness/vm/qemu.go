@@ -80,7 +80,7 @@ func newPipe() (r, w *os.File, err error) {
 		return nil, nil, err
 	}
 	if conn, err := r.SyscallConn(); err == nil {
-		conn.Control(func(fd uintptr) { unix.FcntlInt(fd, unix.F_SETPIPE_SZ, 1<<20) })
+		_ = conn.Control(func(fd uintptr) { _, _ = unix.FcntlInt(fd, unix.F_SETPIPE_SZ, 1<<20) })
 	}
 	return r, w, nil
 }
@@ -93,7 +93,7 @@ func (q *qemu) signOfLife() {
 }
 
 // kill ends QEMU at once; exited tells when it is gone.
-func (q *qemu) kill() { q.process.Kill() }
+func (q *qemu) kill() { _ = q.process.Kill() }
 
 // ending adds to the error of a QEMU that failed what it said of it.
 func ending(err error, said *bytes.Buffer) error {

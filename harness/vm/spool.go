@@ -38,7 +38,7 @@ func newSpool(source io.ReadCloser, read func()) *spool {
 			if err != nil {
 				return
 			}
-			time.Sleep(pace)
+			time.Sleep(pace) //nolint:forbidigo // it waits for nothing, it lets more come together
 		}
 	}()
 	return s

@@ -55,7 +55,7 @@ func (p process) wait() (status int) {
 // killOrphans ends what the payload left running, so that nobody else writes
 // to the stream any more.
 func killOrphans() {
-	unix.Kill(-1, unix.SIGKILL)
+	_ = unix.Kill(-1, unix.SIGKILL) // there may be none
 	for {
 		if _, err := unix.Wait4(-1, nil, 0, nil); err == unix.ECHILD {
 			return

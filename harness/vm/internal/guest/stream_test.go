@@ -45,7 +45,7 @@ func TestScanLongLine(t *testing.T) {
 	lines, _, err := scan(strings.NewReader(longest + "\n"))
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(lines).To(HaveLen(1))
-	g.Expect(lines[0] == longest).To(BeTrue())
+	g.Expect(lines[0]).To(Equal(longest))
 
 	_, _, err = scan(strings.NewReader("x" + longest + "\n"))
 	g.Expect(err).To(MatchError(ContainSubstring("longer than")))
