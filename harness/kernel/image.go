@@ -15,6 +15,10 @@ type Image struct {
 	Vmlinuz string
 	// Modules is the path of the kernel's lib/modules/RELEASE folder.
 	Modules string
+	// Notes are what the reader of a verdict should know of where the kernel
+	// came from, a line each: that the archive's index had expired, or was taken
+	// from the cache because no mirror could be reached.
+	Notes []string
 }
 
 // A Module is one kernel module, ready to be handed to finit_module(2).

@@ -5,10 +5,8 @@
 package debian
 
 import (
-	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 )
@@ -17,25 +15,19 @@ import (
 const architecture = "amd64"
 
 // An Archive is Debian's archive as this machine sees it. The zero value works:
-// it finds mirrors and keys where the machine's package manager does. An Archive
-// may be used by several goroutines, and its cache by several processes at once.
+// it finds mirrors and keys where the machine's package manager does, and keeps
+// indices and unpacked kernels in finwait in the user's cache folder
+// (os.UserCacheDir). An Archive may be used by several goroutines, and its cache by
+// several processes at once.
+//
+// An index past its Valid-Until is refused, unless the machine's administrator has
+// told apt to use such (Check-Valid-Until in apt.conf(5) and sources.list(5)), and
+// so is one that is older than what the cache remembers of its suite.
 type Archive struct {
 	// Mirrors are the URIs of folders that hold dists/ and pool/, tried in turn.
 	// If it is empty, the machine's own apt sources are used and, where these
 	// have no Debian, those that the distribution knows of.
 	Mirrors []string
-	// Keyring is a file with the OpenPGP keys, binary or armoured, that an index
-	// has to be signed by one of. Empty means that of Debian's package
-	// debian-archive-keyring.
-	Keyring string
-	// Cache is the folder for indices and unpacked kernels. Empty means finwait
-	// in the user's cache folder.
-	Cache string
-	// AllowExpired accepts an index past its Valid-Until, which is how long the
-	// archive wants it to be used: a mirror that has stopped may give one. Where
-	// the machine's apt accepts them (Check-Valid-Until in apt.conf(5)), so does
-	// an Archive in any case. Each use is a Notice.
-	AllowExpired bool
 	// Progress, if not nil, is told how far the work on a file has come. Several
 	// files may be under way at once; the calls do not overlap.
 	Progress func(Progress)
@@ -43,9 +35,11 @@ type Archive struct {
 	// one line without a newline. Calls do not overlap.
 	Notice func(string)
 
-	// root is the file system that apt's files are read from; nil means the
-	// machine's.
+	// root is the file system that apt's files and the keys are read from; nil
+	// means the machine's.
 	root fs.FS
+	// cache is the folder of the cache; empty means finwait in the user's.
+	cache string
 	// patience is for how long a mirror may send nothing; zero means
 	// defaultPatience.
 	patience time.Duration
@@ -85,26 +79,13 @@ func (a *Archive) progress(p Progress) {
 	a.Progress(p)
 }
 
-func (a *Archive) notice(format string, args ...any) {
+func (a *Archive) notice(line string) {
 	if a.Notice == nil {
 		return
 	}
 	a.report.Lock()
 	defer a.report.Unlock()
-	a.Notice(fmt.Sprintf(format, args...))
-}
-
-// cache returns the path of an entry of the cache.
-func (a *Archive) cache(elements ...string) (string, error) {
-	folder := a.Cache
-	if folder == "" {
-		user, err := os.UserCacheDir()
-		if err != nil {
-			return "", fmt.Errorf("find a folder for the downloaded kernels: %w", err)
-		}
-		folder = filepath.Join(user, "finwait")
-	}
-	return filepath.Join(folder, "debian", filepath.Join(elements...)), nil
+	a.Notice(line)
 }
 
 func (a *Archive) machine() fs.FS {

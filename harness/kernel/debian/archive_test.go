@@ -9,7 +9,6 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -117,14 +116,13 @@ func (f *fakeArchive) path(part string) string {
 func (f *fakeArchive) archive() *Archive {
 	return &Archive{
 		Mirrors: []string{f.server.URL + "/debian"},
-		Keyring: f.keyring(f.key),
-		Cache:   f.t.TempDir(),
-		root:    fstest.MapFS{},
+		cache:   f.t.TempDir(),
+		root:    fstest.MapFS{keyringFiles[0]: f.keyring(f.key)},
 	}
 }
 
-// keyring writes a file of public keys.
-func (f *fakeArchive) keyring(owners ...*openpgp.Entity) string {
+// keyring is a file of public keys.
+func (f *fakeArchive) keyring(owners ...*openpgp.Entity) *fstest.MapFile {
 	f.t.Helper()
 	var keys bytes.Buffer
 	for _, key := range owners {
@@ -132,11 +130,12 @@ func (f *fakeArchive) keyring(owners ...*openpgp.Entity) string {
 			f.t.Fatal(err)
 		}
 	}
-	path := filepath.Join(f.t.TempDir(), "keyring.gpg")
-	if err := os.WriteFile(path, keys.Bytes(), 0o644); err != nil {
-		f.t.Fatal(err)
-	}
-	return path
+	return &fstest.MapFile{Data: keys.Bytes()}
+}
+
+// put gives the machine that an archive is used on a file.
+func (a *Archive) put(name string, file *fstest.MapFile) {
+	a.root.(fstest.MapFS)[name] = file
 }
 
 // A fakePackage is a package to be published.
@@ -146,7 +145,7 @@ type fakePackage struct {
 }
 
 // publish puts a suite into the archive below base. The fields are added to
-// those of its InRelease.
+// those of its InRelease, whose Date is today's unless they have one.
 func (f *fakeArchive) publish(base, suite, fields string, packages ...fakePackage) {
 	f.t.Helper()
 	var index strings.Builder
@@ -161,6 +160,9 @@ func (f *fakeArchive) publish(base, suite, fields string, packages ...fakePackag
 	compressed := compress(f.t, []byte(index.String()))
 	sum := fmt.Sprintf("%x", sha256.Sum256(compressed))
 	dist := base + "/dists/" + suite
+	if !strings.Contains(fields, "Date: ") {
+		fields += "Date: " + date(time.Now()) + "\n"
+	}
 	f.files[dist+"/main/binary-amd64/by-hash/SHA256/"+sum] = compressed
 	f.sign(dist, fmt.Sprintf("Origin: Debian\nSuite: %s\nCodename: %s\nAcquire-By-Hash: yes\n%sSHA256:\n %s %d main/binary-amd64/Packages.xz\n",
 		suite, suite, fields, sum, len(compressed)), f.key)
@@ -302,11 +304,11 @@ func compress(t *testing.T, text []byte) []byte {
 func cached(t *testing.T, a *Archive) []string {
 	t.Helper()
 	var found []string
-	err := filepath.WalkDir(a.Cache, func(path string, entry fs.DirEntry, err error) error {
+	err := filepath.WalkDir(a.cache, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		name, _ := filepath.Rel(a.Cache, path)
+		name, _ := filepath.Rel(a.cache, path)
 		if !entry.IsDir() && !strings.HasPrefix(name, "debian/releases/") {
 			found = append(found, name)
 		}

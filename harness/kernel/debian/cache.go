@@ -12,20 +12,38 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A FolderError says that a folder could not be written to.
-type FolderError struct {
-	Folder string
-	Err    error
-}
-
-func (e *FolderError) Error() string {
-	if errors.Is(e.Err, unix.ENOSPC) || errors.Is(e.Err, unix.EDQUOT) {
-		return fmt.Sprintf("no space left in %s: make room there or choose another cache folder: %v", e.Folder, e.Err)
+// cacheFolder is the one that is set, else that of finwait in the user's.
+func (a *Archive) cacheFolder() (string, error) {
+	if a.cache != "" {
+		return a.cache, nil
 	}
-	return fmt.Sprintf("can't write to %s: %v", e.Folder, e.Err)
+	user, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("no folder to keep kernels in: %w: set HOME or XDG_CACHE_HOME to a folder", err)
+	}
+	return filepath.Join(user, "finwait"), nil
 }
 
-func (e *FolderError) Unwrap() error { return e.Err }
+// A folderError says that a folder of the cache could not be written to.
+type folderError struct {
+	folder string
+	err    error
+}
+
+// Error leaves out the path in the cause: that file is gone by then.
+func (e *folderError) Error() string {
+	reason, remedy := e.err, "make it writable"
+	var errno unix.Errno
+	if errors.As(e.err, &errno) {
+		reason = errno
+	}
+	if errors.Is(e.err, unix.ENOSPC) || errors.Is(e.err, unix.EDQUOT) {
+		remedy = "make room there"
+	}
+	return fmt.Sprintf("can't write to %s: %v; %s or set XDG_CACHE_HOME to another folder", e.folder, reason, remedy)
+}
+
+func (e *folderError) Unwrap() error { return e.err }
 
 // partialSuffix ends the names of folders that are being filled.
 const partialSuffix = ".partial"
@@ -36,7 +54,7 @@ func writeError(folder string, err error) error {
 	if strings.HasSuffix(folder, partialSuffix) {
 		folder = filepath.Dir(folder)
 	}
-	return &FolderError{folder, err}
+	return &folderError{folder, err}
 }
 
 // produce lets build fill the folder path, unless it exists already. It appears
@@ -105,6 +123,11 @@ func lock(ctx context.Context, path string) (unlock func(), err error) {
 // flock takes the lock of flock(2), which the kernel gives back when a process
 // dies. It closes the file if that fails.
 func flock(ctx context.Context, file *os.File) error {
+	// What nobody holds is had at once, even if ctx has ended: who gave up here
+	// would leave the file that it has just made.
+	if unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
+		return nil
+	}
 	locked := make(chan error)
 	go func() {
 		err := unix.Flock(int(file.Fd()), unix.LOCK_EX)

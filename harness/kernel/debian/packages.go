@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -177,4 +178,46 @@ func (p *pkg) isMeta() bool {
 		}
 	}
 	return false
+}
+
+// cloudKernel is what the packages of cloud kernels are called, the debug symbols
+// and the unsigned twins left out.
+var cloudKernel = regexp.MustCompile(`^linux-image-[0-9].*-cloud-` + architecture + `$`)
+
+// cloudVersion returns the cloud kernel that a version means: the one that has
+// it, or the highest of those that differ in the Debian revision only.
+func (ix index) cloudVersion(version string) *pkg {
+	var found *pkg
+	for i, p := range ix {
+		if !cloudKernel.MatchString(p.name) {
+			continue
+		}
+		if p.version == version {
+			return &ix[i]
+		}
+		_, upstream, _ := splitVersion(p.version)
+		if upstream == version && (found == nil || compareVersions(p.version, found.version) > 0) {
+			found = &ix[i]
+		}
+	}
+	return found
+}
+
+// cloudVersions are the versions of all cloud kernels, oldest first.
+func (ix index) cloudVersions() []string {
+	var versions []string
+	for _, p := range ix {
+		if cloudKernel.MatchString(p.name) {
+			versions = append(versions, p.version)
+		}
+	}
+	slices.SortFunc(versions, compareVersions)
+	return slices.Compact(versions)
+}
+
+// nearest returns the versions around one that is not among them: up to four
+// older and four newer ones.
+func nearest(versions []string, version string) []string {
+	at, _ := slices.BinarySearchFunc(versions, version, compareVersions)
+	return versions[max(0, at-4):min(len(versions), at+4)]
 }

@@ -143,7 +143,7 @@ func FuzzPackages(f *testing.F) {
 }
 
 func FuzzRelease(f *testing.F) {
-	f.Add("Suite: stable\nCodename: trixie\nValid-Until: Sat, 28 Nov 2026 02:10:46 UTC\nSHA256:\n " + someSHA256 + " 12 main/binary-amd64/Packages.xz\n")
+	f.Add("Suite: stable\nCodename: trixie\nDate: Sat, 21 Nov 2026 02:10:46 UTC\nValid-Until: Sat, 28 Nov 2026 02:10:46 UTC\nSHA256:\n " + someSHA256 + " 12 main/binary-amd64/Packages.xz\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		rel, err := parseRelease([]byte(text))
 		if err != nil {

@@ -2,12 +2,11 @@ package debian
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -28,8 +27,11 @@ func TestRefused(t *testing.T) {
 		want  []string
 	}{
 		"signed by an unknown key": {
-			func(f *fakeArchive, a *Archive) { a.Keyring = f.keyring(newKey(f.t)) },
-			[]string{"dists/trixie/InRelease", "expected a good signature by a key of", "keyring.gpg", "unknown"},
+			func(f *fakeArchive, a *Archive) { a.put(keyringFiles[0], f.keyring(newKey(f.t))) },
+			[]string{
+				"no mirror gives dists/trixie/InRelease; update the package debian-archive-keyring:",
+				"expected a good signature by a key of /usr/share/keyrings/debian-archive-keyring.gpg", "unknown",
+			},
 		},
 		"index changed after it was signed": {
 			func(f *fakeArchive, a *Archive) {
@@ -52,7 +54,11 @@ func TestRefused(t *testing.T) {
 			func(f *fakeArchive, a *Archive) {
 				f.publish("/debian", "trixie", "Valid-Until: Thu, 02 Jan 2020 03:04:05 UTC\n", single("6.12.1", "6.12.1-1")...)
 			},
-			[]string{"dists/trixie/InRelease", "valid until 2020-01-02 only"},
+			[]string{"dists/trixie/InRelease", "valid until 2020-01-02 03:04 UTC only"},
+		},
+		"index without a date": {
+			func(f *fakeArchive, a *Archive) { f.publish("/debian", "trixie", "Date: \n") },
+			[]string{"its Date is no date"},
 		},
 		"expiry that is no date": {
 			func(f *fakeArchive, a *Archive) {
@@ -141,22 +147,28 @@ func TestRefused(t *testing.T) {
 			[]string{"package linux-image-6.12.1-cloud-amd64 6.12.1-1", "holds no vmlinuz"},
 		},
 		"no keys": {
-			func(f *fakeArchive, a *Archive) { a.Keyring = "" },
-			[]string{"install the package debian-archive-keyring"},
+			func(f *fakeArchive, a *Archive) { a.root = fstest.MapFS{} },
+			[]string{": install the package debian-archive-keyring"},
+		},
+		"keyring without keys": {
+			func(f *fakeArchive, a *Archive) { a.put(keyringFiles[0], f.keyring()) },
+			[]string{"/usr/share/keyrings/debian-archive-keyring.gpg: it holds no keys; reinstall the package debian-archive-keyring"},
+		},
+		"keyring of something else": {
+			func(f *fakeArchive, a *Archive) {
+				a.put(keyringFiles[0], &fstest.MapFile{Data: []byte("what is this?")})
+			},
+			[]string{"/usr/share/keyrings/debian-archive-keyring.gpg: ", "; reinstall the package debian-archive-keyring"},
 		},
 		"no mirrors": {
 			func(f *fakeArchive, a *Archive) { a.Mirrors = nil },
 			[]string{"no mirror of Debian's archive is known", "--mirror or FINWAIT_MIRRORS"},
 		},
-		"mirror with a mistake in it": {
-			func(f *fakeArchive, a *Archive) { a.Mirrors = []string{"htp://nowhere/debian"} },
-			[]string{"htp://nowhere/debian", "unsupported protocol"},
-		},
 		"no space for the download": {
 			func(f *fakeArchive, a *Archive) {
 				a.create = func(string) (*os.File, error) { return os.OpenFile("/dev/full", os.O_WRONLY, 0) }
 			},
-			[]string{"no space left in ", "/debian/packages", "choose another cache folder"},
+			[]string{"can't write to ", "/debian/packages: no space left on device; make room there or set XDG_CACHE_HOME to another folder"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -183,38 +195,12 @@ func (f *fakeArchive) flip(path string) {
 	f.files[path] = changed
 }
 
-func TestNoSpaceIsNotTheMirrorsFault(t *testing.T) {
-	t.Parallel()
-	g := NewWithT(t)
-	f := newFakeArchive(t)
-	f.publish("/debian", "trixie", "", single("6.12.1", "6.12.1-1")...)
-	a := f.archive()
-	a.Mirrors = append(a.Mirrors, f.server.URL+"/other")
-	a.create = func(name string) (*os.File, error) {
-		if strings.HasSuffix(name, ".deb") {
-			return os.OpenFile("/dev/full", os.O_WRONLY, 0)
-		}
-		return os.Create(name)
-	}
-	_, err := a.Resolve(t.Context(), suiteRef("trixie"))
-	g.Expect(err).To(MatchError(syscall.ENOSPC))
-	var local *FolderError
-	g.Expect(errors.As(err, &local)).To(BeTrue())
-	g.Expect(local.Folder).To(HaveSuffix("/debian/kernels"))
-	g.Expect(local.Folder).To(BeADirectory())
-	g.Expect(err.Error()).NotTo(ContainSubstring("FINWAIT_MIRRORS"))
-	g.Expect(f.requests("/other/pool")).To(BeZero())
-	noKernel(t, a)
-}
-
 func TestUnknownSuite(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
 	f := newFakeArchive(t)
 	a := f.archive()
 	_, err := a.Resolve(t.Context(), suiteRef("buster"))
-	var unknown *UnknownSuiteError
-	g.Expect(errors.As(err, &unknown)).To(BeTrue(), "%v", err)
 	g.Expect(err).To(MatchError(SatisfyAll(
 		ContainSubstring("no mirror has debian/buster"),
 		ContainSubstring("bullseye bookworm"),
@@ -234,19 +220,119 @@ func TestPasswordsStaySecret(t *testing.T) {
 	g.Expect(err.Error()).NotTo(ContainSubstring("sesame"))
 }
 
-func TestExpiredIndexIsAcceptedWhereAllowed(t *testing.T) {
+func TestMalformedMirror(t *testing.T) {
+	t.Parallel()
+	for uri, shown := range map[string]string{
+		"htp://nowhere/debian":                 "htp://nowhere/debian",
+		"nowhere/debian":                       "nowhere/debian",
+		"http://":                              "http://",
+		"http://user:se%same@nowhere:x/debian": "nowhere:x/debian",
+	} {
+		t.Run(shown, func(t *testing.T) {
+			t.Parallel()
+			g := NewWithT(t)
+			f := newFakeArchive(t)
+			a := f.archive()
+			a.Mirrors = append(a.Mirrors, uri)
+			a.root = fstest.MapFS{} // no keys either, but that comes later
+			_, err := a.Resolve(t.Context(), suiteRef("trixie"))
+			g.Expect(err).To(MatchError(SatisfyAll(
+				HavePrefix(fmt.Sprintf("mirror %q: want http://HOST/FOLDER or https://HOST/FOLDER", shown)),
+				ContainSubstring("--mirror or FINWAIT_MIRRORS"),
+			)))
+			_, err = a.Suites(t.Context())
+			g.Expect(err).To(MatchError(ContainSubstring("want http://HOST/FOLDER")))
+			g.Expect(f.requests("")).To(BeZero())
+		})
+	}
+}
+
+func TestExpiredIndexIsAcceptedWhereAptAcceptsIt(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
 	f := newFakeArchive(t)
 	f.publish("/debian", "sid", "Valid-Until: Thu, 02 Jan 2020 03:04:05 UTC\n", single("6.12.1", "6.12.1-1")...)
 	a := f.archive()
-	a.AllowExpired = true
-	a.root = fstest.MapFS{}
+	a.put("etc/apt/apt.conf", &fstest.MapFile{Data: []byte(`Acquire::Check-Valid-Until "false";`)})
 	var notices []string
 	a.Notice = func(line string) { notices = append(notices, line) }
-	_, err := a.Resolve(t.Context(), suiteRef("sid"))
+	const note = "the index of debian/sid was valid until 2020-01-02 03:04 UTC only, there may be newer kernels"
+
+	image, err := a.Resolve(t.Context(), suiteRef("sid"))
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(notices).To(ConsistOf("debian/sid: the index was valid until 2020-01-02 only, its kernel may not be the newest"))
+	g.Expect(image.Notes).To(Equal([]string{note}))
+	g.Expect(notices).To(Equal(image.Notes))
+
+	image, err = a.Resolve(t.Context(), versionRef("6.12.1-1"))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(image.Notes).To(Equal([]string{note}), "whatever is wrong with suites that do not have this version")
+
+	f.server.Close()
+	image, err = a.Resolve(t.Context(), suiteRef("sid"))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(image.Notes).To(Equal([]string{
+		"no mirror of debian/sid can be reached, its index fetched less than two minutes ago is used",
+		note,
+	}))
+}
+
+func TestOlderIndexIsRefused(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	f, behind := newFakeArchive(t), newFakeArchive(t)
+	behind.key = f.key
+	now := time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
+	at := func(age time.Duration) string { return "Date: " + date(now.Add(-age)) + "\n" }
+	f.publish("/debian", "sid", at(0), single("6.1.0-2", "6.1.7-1")...)
+	behind.publish("/debian", "sid", at(time.Minute), single("6.1.0-1", "6.1.4-1")...)
+	a := f.archive()
+	resolve := func() (string, error) {
+		image, err := a.Resolve(t.Context(), suiteRef("sid"))
+		return image.Version, err
+	}
+	g.Expect(resolve()).To(Equal("6.1.7-1"))
+	g.Expect(resolve()).To(Equal("6.1.7-1"), "the same index is not an older one")
+
+	a.Mirrors = []string{behind.server.URL + "/debian"}
+	_, err := resolve()
+	g.Expect(err).To(MatchError(SatisfyAll(
+		ContainSubstring("no mirror gives dists/sid/InRelease"),
+		ContainSubstring(behind.server.URL+"/debian: the index is of 2026-07-01 11:59 UTC, older than the one of 2026-07-01 12:00 UTC"),
+		ContainSubstring("remove "+a.cache+"/debian/releases/sid"),
+	)))
+
+	a.Mirrors = append(a.Mirrors, f.server.URL+"/debian")
+	g.Expect(resolve()).To(Equal("6.1.7-1"), "the next mirror is not behind")
+
+	a.Mirrors = a.Mirrors[:1]
+	g.Expect(os.Remove(filepath.Join(a.cache, "debian/releases/sid"))).To(Succeed())
+	g.Expect(resolve()).To(Equal("6.1.4-1"), "as the error says")
+}
+
+func TestSecurityUpdatesDoNotGoAway(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	f := newFakeArchive(t)
+	f.publish("/debian", "bookworm", "Version: 12.1\n", single("6.1.0-1", "6.1.4-1")...)
+	f.publish("/debian-security", "bookworm-security", "", single("6.1.0-2", "6.1.7-1")...)
+	a := f.archive()
+	resolve := func() (string, error) {
+		image, err := a.Resolve(t.Context(), suiteRef("bookworm"))
+		return image.Version, err
+	}
+	g.Expect(resolve()).To(Equal("6.1.7-1"))
+
+	delete(f.files, "/debian-security/dists/bookworm-security/InRelease")
+	kept := filepath.Join(a.cache, "debian/releases/bookworm-security")
+	for range 2 { // the first must not make the second forget
+		_, err := resolve()
+		g.Expect(err).To(MatchError(SatisfyAll(
+			HavePrefix("get the updates of debian/bookworm: there was a debian/bookworm-security before; remove "+kept),
+			ContainSubstring("404 Not Found"),
+		)))
+	}
+	g.Expect(os.Remove(kept)).To(Succeed())
+	g.Expect(resolve()).To(Equal("6.1.4-1"), "as the error says")
 }
 
 func TestOneGoodSignatureWillDo(t *testing.T) {
@@ -263,7 +349,7 @@ func TestOneGoodSignatureWillDo(t *testing.T) {
 	index := f.files["/debian/dists/sid/InRelease"]
 	block, _ := clearsign.Decode(index)
 	a := f.archive()
-	a.Keyring = f.keyring(expired, f.key)
+	a.put(keyringFiles[0], f.keyring(expired, f.key))
 
 	f.sign("/debian/dists/sid", string(block.Plaintext), newKey(t), expired)
 	_, err := a.Resolve(t.Context(), suiteRef("sid"))

@@ -5,15 +5,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/ProtonMail/go-crypto/openpgp"
 	"github.com/ProtonMail/go-crypto/openpgp/clearsign"
-	pgperrors "github.com/ProtonMail/go-crypto/openpgp/errors"
-	"github.com/ProtonMail/go-crypto/openpgp/packet"
 )
 
 // A release is a suite's signed table of contents, dists/SUITE/InRelease.
@@ -22,6 +18,8 @@ type release struct {
 	// Version is the number of a released Debian, such as "13.7"; empty for the
 	// suites that are still being made, and for backports.
 	Version string
+	// Date is when the archive made the index: of two, the later one is newer.
+	Date time.Time
 	// ValidUntil is when the index says it is too old to be used; zero where it
 	// does not say. Debian's released suites do not, apart from security.
 	ValidUntil time.Time
@@ -37,6 +35,13 @@ type digest struct {
 	SHA256 string // in lower-case hexadecimal
 }
 
+// expired tells whether the index says that it is too old to be used.
+func (r *release) expired() bool {
+	return !r.ValidUntil.IsZero() && time.Now().After(r.ValidUntil)
+}
+
+const dateForm = "Mon, _2 Jan 2006 15:04:05 MST"
+
 // parseRelease reads the content of a Release file.
 func parseRelease(text []byte) (*release, error) {
 	for fields, err := range paragraphs(bytes.NewReader(text)) {
@@ -49,8 +54,11 @@ func parseRelease(text []byte) (*release, error) {
 			Version:  fields["version"],
 			ByHash:   fields["acquire-by-hash"] == "yes",
 		}
+		if rel.Date, err = time.Parse(dateForm, fields["date"]); err != nil {
+			return nil, fmt.Errorf("its Date is no date: %w", err)
+		}
 		if until := fields["valid-until"]; until != "" {
-			if rel.ValidUntil, err = time.Parse("Mon, _2 Jan 2006 15:04:05 MST", until); err != nil {
+			if rel.ValidUntil, err = time.Parse(dateForm, until); err != nil {
 				return nil, fmt.Errorf("its Valid-Until is no date: %w", err)
 			}
 		}
@@ -95,13 +103,13 @@ func parseDigest(sha256, size string) (digest, error) {
 
 // verifyRelease checks that inRelease is signed by a key of the keyring and is
 // the index of the suite asked for, so that a mirror can hand over neither an
-// index of its own nor another suite's. It does not look at ValidUntil.
+// index of its own nor another suite's. It looks at no dates.
 func verifyRelease(inRelease []byte, suite string, keys keyring) (*release, error) {
 	block, _ := clearsign.Decode(inRelease)
 	if block == nil {
 		return nil, errors.New("it is not a clear-signed file")
 	}
-	if err := verifySignatures(block, keys); err != nil {
+	if err := keys.verify(block); err != nil {
 		return nil, err
 	}
 	// Only what stands between the signature's markers is signed.
@@ -114,40 +122,4 @@ func verifyRelease(inRelease []byte, suite string, keys keyring) (*release, erro
 			suite, rel.Suite, rel.Codename)
 	}
 	return rel, nil
-}
-
-var errNoSignature = errors.New("no signature")
-
-// verifySignatures wants one good signature. The archive signs with several keys
-// at once, the old and the new ones, and a keyring need not hold them all.
-func verifySignatures(block *clearsign.Block, keys keyring) error {
-	signatures := packet.NewOpaqueReader(block.ArmoredSignature.Body)
-	reason := errNoSignature
-	for {
-		signature, err := signatures.Next()
-		if errors.Is(err, io.EOF) {
-			return fmt.Errorf("expected a good signature by a key of %s, got: %w", keys.file, reason)
-		}
-		if err != nil {
-			return fmt.Errorf("damaged signature: %w", err)
-		}
-		var one bytes.Buffer
-		if err := signature.Serialize(&one); err != nil {
-			return fmt.Errorf("damaged signature: %w", err)
-		}
-		_, err = openpgp.CheckDetachedSignature(keys.keys, bytes.NewReader(block.Bytes), &one, nil)
-		if err == nil {
-			return nil
-		}
-		reason = preferKnown(reason, err)
-	}
-}
-
-// preferKnown keeps, of the reasons why signatures are not good, one about a key
-// that is known: that the others are by unknown keys tells nothing then.
-func preferKnown(reason, next error) error {
-	if errors.Is(next, pgperrors.ErrUnknownIssuer) && !errors.Is(reason, errNoSignature) {
-		return reason
-	}
-	return next
 }

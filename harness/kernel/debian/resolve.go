@@ -25,32 +25,35 @@ func (a *Archive) Resolve(ctx context.Context, ref kernel.Reference) (kernel.Ima
 	if err != nil {
 		return kernel.Image{}, err
 	}
-	parts, err := r.find(ctx, ref)
+	parts, notes, err := r.find(ctx, ref)
 	if err != nil {
 		return kernel.Image{}, err
 	}
-	image, err := a.unpacked(ctx, parts)
+	for _, note := range notes {
+		r.notice(note)
+	}
+	image, err := r.unpacked(ctx, parts)
 	if err != nil {
 		return kernel.Image{}, err
 	}
 	image.Source = ref.String()
+	image.Notes = notes
 	return image, nil
 }
 
 // find returns the packages that hold the kernel which a reference names, the one
-// that is called after it first.
-func (r *reader) find(ctx context.Context, ref kernel.Reference) ([]pkg, error) {
+// that is called after it first, and what the user should know of where they come
+// from.
+func (r *reader) find(ctx context.Context, ref kernel.Reference) (parts []pkg, notes []string, err error) {
 	if ref.Origin == kernel.DebianVersion {
 		return r.version(ctx, ref.Name)
 	}
 	s, err := r.suite(ctx, ref.Name)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if s.note != "" {
-		r.notice("%s: %s", ref, s.note)
-	}
-	return s.newest()
+	parts, err = s.newest()
+	return parts, s.notes, err
 }
 
 // newest returns the packages that hold the suite's newest cloud kernel, the one
@@ -69,21 +72,18 @@ func (s suite) newest() ([]pkg, error) {
 
 // kernelFolder is where the cache has a kernel. The hashes in its name change
 // with any change to the packages.
-func (a *Archive) kernelFolder(parts []pkg) (string, error) {
+func (r *reader) kernelFolder(parts []pkg) string {
 	sum := sha256.New()
 	for _, p := range parts {
 		fmt.Fprintln(sum, p.SHA256)
 	}
-	return a.cache("kernels", fmt.Sprintf("%s_%.8x", parts[0].version, sum.Sum(nil)))
+	return r.entry("kernels", fmt.Sprintf("%s_%.8x", parts[0].version, sum.Sum(nil)))
 }
 
 // unpacked returns the kernel that is made of some packages.
-func (a *Archive) unpacked(ctx context.Context, parts []pkg) (kernel.Image, error) {
-	folder, err := a.kernelFolder(parts)
-	if err != nil {
-		return kernel.Image{}, err
-	}
-	err = produce(ctx, folder, func(partial string) error {
+func (r *reader) unpacked(ctx context.Context, parts []pkg) (kernel.Image, error) {
+	folder := r.kernelFolder(parts)
+	err := produce(ctx, folder, func(partial string) error {
 		root, err := os.OpenRoot(partial)
 		if err != nil {
 			return writeError(partial, err)
@@ -91,7 +91,7 @@ func (a *Archive) unpacked(ctx context.Context, parts []pkg) (kernel.Image, erro
 		defer root.Close()
 		unpack := &unpacker{folder: root, left: maxUnpacked}
 		for _, p := range parts {
-			if err := a.unpackPackage(ctx, p, partial, unpack); err != nil {
+			if err := r.unpackPackage(ctx, p, partial, unpack); err != nil {
 				return fmt.Errorf("package %s %s: %w", p.name, p.version, err)
 			}
 		}

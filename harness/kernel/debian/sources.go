@@ -10,15 +10,6 @@ import (
 	"strings"
 )
 
-// A mirror is a place that may hold an archive of Debian: a folder with dists/
-// and pool/ in it.
-type mirror struct {
-	// uri is the folder, without a slash at the end.
-	uri string
-	// expired says that an index past its Valid-Until is accepted.
-	expired bool
-}
-
 // aptMirrors returns the archives in the machine's apt sources, sources.list(5),
 // in the order in which apt reads them.
 func aptMirrors(machine fs.FS) ([]mirror, error) {
@@ -204,24 +195,6 @@ func parseTemplates(r io.Reader) ([]string, error) {
 		}
 	}
 	return uris, lines.Err()
-}
-
-// appendHTTP appends a mirror that HTTP can reach, unless it is there already.
-func appendHTTP(mirrors []mirror, next mirror) []mirror {
-	if !strings.HasPrefix(next.uri, "http://") && !strings.HasPrefix(next.uri, "https://") {
-		return mirrors
-	}
-	return appendMirror(mirrors, next)
-}
-
-func appendMirror(mirrors []mirror, next mirror) []mirror {
-	next.uri = strings.TrimRight(next.uri, "/")
-	for _, known := range mirrors {
-		if known.uri == next.uri {
-			return mirrors
-		}
-	}
-	return append(mirrors, next)
 }
 
 // readLines hands a file of the machine to read. A file that is not there, or

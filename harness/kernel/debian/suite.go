@@ -2,7 +2,6 @@ package debian
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,17 +20,17 @@ import (
 type suite struct {
 	name     string
 	packages index
-	// note is what the user should know of the indices that this comes from;
-	// empty if nothing.
-	note string
+	// notes are what the user should know of the indices that this comes from.
+	notes []string
 }
 
 // suite reads a suite's indices.
 func (r *reader) suite(ctx context.Context, name string) (suite, error) {
 	main, err := r.mainRelease(ctx, name)
-	var failed *MirrorsError
+	var failed *mirrorsError
 	if errors.As(err, &failed) && failed.all(isRefusal) {
-		return suite{}, &UnknownSuiteError{Suite: name, Reasons: failed.Reasons}
+		return suite{}, fmt.Errorf("no mirror has debian/%s; suites known to exist: %s; "+
+			"an old one may have moved to the archive of old releases: %w", name, strings.Join(knownSuites, " "), failed)
 	}
 	if err != nil {
 		return suite{}, err
@@ -58,7 +57,7 @@ func (r *reader) suite(ctx context.Context, name string) (suite, error) {
 	all := suite{name: name}
 	for _, part := range read {
 		all.packages = append(all.packages, part.packages...)
-		all.note = cmp.Or(all.note, part.note)
+		all.notes = append(all.notes, part.notes...)
 	}
 	return all, nil
 }
@@ -75,9 +74,9 @@ func companions(main *release) []string {
 	return []string{main.Codename + securitySuffix, main.Codename + "-updates"}
 }
 
-// companion reads a suite that updates another one. There need not be one, but
-// that its index cannot be had is an error: a kernel would be tested that nobody
-// should run any more.
+// companion reads a suite that updates another one. There need not be one. But
+// where there is one, or was one for security, it is an error that its index cannot
+// be had: a kernel would be tested that nobody should run any more.
 func (r *reader) companion(ctx context.Context, name string, main verified) (suite, error) {
 	mirrors := main.mirrors
 	security := strings.HasSuffix(name, securitySuffix)
@@ -85,18 +84,22 @@ func (r *reader) companion(ctx context.Context, name string, main verified) (sui
 		mirrors = securityMirrors(mirrors)
 	}
 	found, err := r.release(ctx, name, mirrors)
-	var failed *MirrorsError
+	var failed *mirrorsError
 	if errors.As(err, &failed) && failed.all(isAbsent) {
-		err = errNone
-		if remembering := r.remember(name, nil); remembering != nil {
-			return suite{}, remembering
+		if security && r.remembers(name) {
+			return suite{}, fmt.Errorf("there was a debian/%s before; remove %s to do without it: %w",
+				name, r.entry("releases", name), failed)
 		}
+		if err := r.remember(name, nil); err != nil {
+			return suite{}, err
+		}
+		err = errNone
 	}
 	if errors.Is(err, errNone) {
 		none := suite{name: name}
 		// Only what has been released, and so has a version, must have it.
 		if security && main.Version != "" {
-			none.note = "no mirror has " + name + ", its kernel may lack security updates"
+			none.notes = []string{"no mirror has debian/" + name + ", the kernel may lack security updates"}
 		}
 		return none, nil
 	}
@@ -116,11 +119,8 @@ func (r *reader) packages(ctx context.Context, name string, rel verified) (suite
 	if !ok {
 		return suite{}, fmt.Errorf("debian/%s has no packages for %s: its index does not list %s", name, architecture, packagesFile)
 	}
-	folder, err := r.cache("packages", want.SHA256)
-	if err != nil {
-		return suite{}, err
-	}
-	err = produce(ctx, folder, func(partial string) error {
+	folder := r.entry("packages", want.SHA256)
+	err := produce(ctx, folder, func(partial string) error {
 		return r.fetchPackages(ctx, remoteFile{
 			mirrors: rel.mirrors,
 			path:    packagesPath(name, rel.release, want),
@@ -138,7 +138,7 @@ func (r *reader) packages(ctx context.Context, name string, rel verified) (suite
 	for i := range packages {
 		packages[i].mirrors = rel.mirrors
 	}
-	return suite{name: name, packages: packages, note: rel.note}, nil
+	return suite{name: name, packages: packages, notes: rel.notes}, nil
 }
 
 func readPackages(path string) (index, error) {

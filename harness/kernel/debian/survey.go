@@ -2,6 +2,7 @@ package debian
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -58,6 +59,14 @@ type surveyed struct {
 	err error
 }
 
+// doubts are why there may be more in the suite than what has been read.
+func (s surveyed) doubts() []string {
+	if s.err != nil {
+		return []string{fmt.Sprintf("debian/%s could not be searched: %s", s.name, line(s.err))}
+	}
+	return s.notes
+}
+
 // survey reads the indices of all known suites.
 func (r *reader) survey(ctx context.Context) []surveyed {
 	found := make([]surveyed, len(knownSuites))
@@ -83,33 +92,54 @@ func (r *reader) offer(s surveyed) Suite {
 	if err != nil {
 		return fail(err)
 	}
-	folder, err := r.kernelFolder(parts)
-	if err != nil {
-		return fail(err)
-	}
 	return Suite{
 		Name:    s.name,
 		Release: strings.TrimPrefix(parts[0].name, "linux-image-"),
 		Version: parts[0].version,
-		Cached:  exists(folder),
-		Note:    s.note,
+		Cached:  exists(r.kernelFolder(parts)),
+		Note:    strings.Join(s.notes, "; "),
 	}
 }
 
-// An UnknownSuiteError says that no mirror has a suite.
-type UnknownSuiteError struct {
-	Suite string
-	// Reasons holds what each mirror answered.
-	Reasons []MirrorError
+// version returns the packages that hold the cloud kernel with a package version
+// or, if version has no Debian revision, with the highest one, and what the user
+// should know of the search. It looks in all known suites.
+func (r *reader) version(ctx context.Context, version string) (parts []pkg, notes []string, err error) {
+	found := r.survey(ctx)
+	if ctx.Err() != nil {
+		return nil, nil, fmt.Errorf("look for version %s: %w", version, ctx.Err())
+	}
+	var packages index
+	for _, s := range found {
+		packages = append(packages, s.packages...)
+	}
+	p := packages.cloudVersion(version)
+	exact := p != nil && p.version == version
+	for _, s := range found {
+		// Where the very version is found, it does not matter what others have.
+		if !exact || s.packages.cloudVersion(version) != nil {
+			notes = append(notes, s.doubts()...)
+		}
+	}
+	if p == nil {
+		return nil, nil, unknownVersion(version, packages.cloudVersions(), notes)
+	}
+	if parts, err = packages.parts(p); err != nil {
+		return nil, nil, fmt.Errorf("debian/%s: %w", version, err)
+	}
+	return parts, notes, nil
 }
 
-func (e *UnknownSuiteError) Error() string {
+// unknownVersion says that no suite has a cloud kernel of a version, and why there
+// may be one all the same.
+func unknownVersion(version string, versions, doubts []string) error {
 	var text strings.Builder
-	fmt.Fprintf(&text, "no mirror has debian/%s; suites known to exist: %s; an old one may have moved to "+
-		"the archive of old releases: name a mirror of that with --mirror or FINWAIT_MIRRORS. Asked were:",
-		e.Suite, strings.Join(knownSuites, " "))
-	for _, reason := range e.Reasons {
-		fmt.Fprintf(&text, "\n\t%v", reason)
+	fmt.Fprintf(&text, "no suite of Debian has a cloud kernel of version %s", version)
+	if near := nearest(versions, version); len(near) > 0 {
+		fmt.Fprintf(&text, "; versions near it: %s", strings.Join(near, " "))
 	}
-	return text.String()
+	for _, doubt := range doubts {
+		fmt.Fprintf(&text, "\n\t%s", doubt)
+	}
+	return errors.New(text.String())
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"path/filepath"
 	"time"
 )
 
@@ -14,23 +15,34 @@ import (
 // 200 kB.
 const maxInRelease = 8 << 20
 
-// A reader reads the archive's indices during one call.
+// A reader reads the archive during one call. What it needs of the machine is
+// found before any mirror is asked.
 type reader struct {
 	*Archive
-	keys            keyring
 	first, fallback []mirror
+	folder          string // of the cache
+	keys            keyring
 }
 
 func (a *Archive) reader() (*reader, error) {
-	keys, err := a.keyring()
-	if err != nil {
-		return nil, err
-	}
 	first, fallback, err := a.mirrors()
 	if err != nil {
 		return nil, err
 	}
-	return &reader{Archive: a, keys: keys, first: first, fallback: fallback}, nil
+	folder, err := a.cacheFolder()
+	if err != nil {
+		return nil, err
+	}
+	keys, err := a.keyring()
+	if err != nil {
+		return nil, err
+	}
+	return &reader{Archive: a, first: first, fallback: fallback, folder: folder, keys: keys}, nil
+}
+
+// entry returns the path of an entry of the cache.
+func (r *reader) entry(kind, name string) string {
+	return filepath.Join(r.folder, "debian", kind, name)
 }
 
 // A verified index of a suite, and where it comes from.
@@ -39,8 +51,8 @@ type verified struct {
 	// mirrors are where the files that it vouches for are looked for, the one
 	// that gave it first.
 	mirrors []mirror
-	// note is what the user should know of it: that it is old.
-	note string
+	// notes are what the user should know of it: that it is old.
+	notes []string
 }
 
 // mainRelease looks for a suite on the mirrors that were set or that apt uses,
@@ -74,17 +86,18 @@ func (r *reader) release(ctx context.Context, suite string, mirrors []mirror) (v
 	if cacheErr != nil {
 		return verified{}, err
 	}
-	return verified{
-		release: rel,
-		mirrors: mirrors,
-		note:    fmt.Sprintf("no mirror can be reached, using the index fetched %s ago", roughly(age)),
-	}, nil
+	cached := verified{release: rel, mirrors: mirrors}
+	cached.note("no mirror of debian/%s can be reached, its index fetched %s ago is used", suite, roughly(age))
+	if rel.expired() {
+		cached.noteExpiry(suite)
+	}
+	return cached, nil
 }
 
 // outOfReach tells whether it is for the network that no mirror gave an index:
 // not all of them answered, and none gave one that cannot be trusted.
 func outOfReach(err error) bool {
-	var failed *MirrorsError
+	var failed *mirrorsError
 	if !errors.As(err, &failed) || failed.all(isRefusal) {
 		return false
 	}
@@ -147,56 +160,70 @@ func (r *reader) accept(text []byte, suite string, m mirror) (verified, error) {
 	if err != nil {
 		return verified{}, err
 	}
+	// An index in the cache that cannot be trusted any more tells nothing.
+	if last, _, err := r.recall(suite); err == nil && rel.Date.Before(last.Date) {
+		return verified{}, fmt.Errorf("the index is of %s, older than the one of %s that was had before: "+
+			"remove %s to use it all the same", moment(rel.Date), moment(last.Date), r.entry("releases", suite))
+	}
 	found := verified{release: rel, mirrors: []mirror{m}}
-	if rel.ValidUntil.IsZero() || time.Now().Before(rel.ValidUntil) {
-		return found, nil
+	if rel.expired() {
+		if !m.expired {
+			return verified{}, fmt.Errorf("the index was valid until %s only: the mirror is not updated any more", moment(rel.ValidUntil))
+		}
+		found.noteExpiry(suite)
 	}
-	until := rel.ValidUntil.Format(time.DateOnly)
-	if !m.expired {
-		return verified{}, fmt.Errorf("the index was valid until %s only: the mirror is not updated any more", until)
-	}
-	found.note = fmt.Sprintf("the index was valid until %s only, its kernel may not be the newest", until)
 	return found, nil
 }
 
+func (v *verified) noteExpiry(suite string) {
+	v.note("the index of debian/%s was valid until %s only, there may be newer kernels", suite, moment(v.ValidUntil))
+}
+
+func (v *verified) note(format string, args ...any) {
+	v.notes = append(v.notes, fmt.Sprintf(format, args...))
+}
+
+func moment(t time.Time) string { return t.Format("2006-01-02 15:04 MST") }
+
 // remember keeps an index that has been verified, or nothing for a companion that
-// no mirror has, for when the mirrors are out of reach.
+// no mirror has, for when the mirrors are out of reach or give an older one.
 func (r *reader) remember(suite string, inRelease []byte) error {
-	path, err := r.cache("releases", suite)
-	if err != nil {
-		return err
-	}
-	return replaceFile(path, inRelease)
+	return replaceFile(r.entry("releases", suite), inRelease)
 }
 
 // errNone says that there was no such suite when the mirrors were last in reach.
 var errNone = errors.New("no mirror had it")
 
 // recall returns the index that remember has kept last and the time since then.
-// It is verified again, but may be past its ValidUntil, as its age is reported.
+// It is verified again, but may be past its ValidUntil.
 func (r *reader) recall(suite string) (*release, time.Duration, error) {
-	path, err := r.cache("releases", suite)
+	file := r.entry("releases", suite)
+	kept, err := os.Stat(file)
 	if err != nil {
 		return nil, 0, err
 	}
-	text, err := os.ReadFile(path)
+	text, err := os.ReadFile(file)
 	if err != nil {
 		return nil, 0, err
 	}
 	if len(text) == 0 {
 		return nil, 0, errNone
 	}
-	kept, err := os.Stat(path)
-	if err != nil {
-		return nil, 0, err
-	}
 	rel, err := verifyRelease(text, suite, r.keys)
 	return rel, time.Since(kept.ModTime()), err
+}
+
+// remembers tells whether remember has kept an index of a suite.
+func (r *reader) remembers(suite string) bool {
+	kept, err := os.Stat(r.entry("releases", suite))
+	return err == nil && kept.Size() > 0
 }
 
 // roughly writes an age as a human would say it.
 func roughly(age time.Duration) string {
 	switch {
+	case age < 2*time.Minute:
+		return "less than two minutes"
 	case age < 2*time.Hour:
 		return fmt.Sprintf("%.0f minutes", age.Minutes())
 	case age < 48*time.Hour:
