@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/finwait/finwait/harness/segment"
 	"github.com/finwait/finwait/harness/teardown"
 )
 
@@ -52,7 +53,7 @@ func line(out *strings.Builder, clock, rung string, notes ...string) {
 // rung is what stands between the hosts.
 func rung(e teardown.Event) string {
 	if !e.IsSegment {
-		if e.By == teardown.Server {
+		if e.By == segment.Server {
 			return fmt.Sprintf("%*s", track, e.Text)
 		}
 		return fmt.Sprintf("%-*s", track, e.Text)
@@ -61,9 +62,9 @@ func rung(e teardown.Event) string {
 	dashes := max(track-len(label)-1, 2)
 	left, right := strings.Repeat("-", dashes/2), strings.Repeat("-", dashes-dashes/2)
 	switch {
-	case e.By == teardown.Client && e.Lost:
+	case e.By == segment.Client && e.Lost:
 		return left + label + right + "x"
-	case e.By == teardown.Client:
+	case e.By == segment.Client:
 		return left + label + right + ">"
 	case e.Lost:
 		return "x" + left + label + right
@@ -74,7 +75,7 @@ func rung(e teardown.Event) string {
 
 func drawVerdict(out *strings.Builder, t teardown.Trial) {
 	fmt.Fprintf(out, "%s", t.Outcome)
-	for _, s := range teardown.Sides {
+	for _, s := range segment.Sides {
 		if took, closed := t.Latency[s]; closed {
 			fmt.Fprintf(out, "; the %v closed in %v", s, took.Round(time.Microsecond))
 		} else {

@@ -12,6 +12,7 @@ import (
 	"github.com/onsi/gomega/types"
 
 	"github.com/finwait/finwait/harness/ladder"
+	"github.com/finwait/finwait/harness/segment"
 	"github.com/finwait/finwait/harness/teardown"
 )
 
@@ -31,7 +32,7 @@ func EndAs(outcome teardown.Outcome) types.GomegaMatcher {
 // CloseWithin succeeds where the side was closed at most so long after its
 // closing call. Elapsed time proves nothing by itself: use it beside a matcher
 // that looks at what happened.
-func CloseWithin(side teardown.Side, limit time.Duration) types.GomegaMatcher {
+func CloseWithin(side segment.Side, limit time.Duration) types.GomegaMatcher {
 	return &matcher{
 		wish: fmt.Sprintf("to have the %v closed within %v", side, limit),
 		met: func(t teardown.Trial) bool {
@@ -42,7 +43,7 @@ func CloseWithin(side teardown.Side, limit time.Duration) types.GomegaMatcher {
 }
 
 // RetransmitFIN succeeds where the side sent its FIN again.
-func RetransmitFIN(side teardown.Side) types.GomegaMatcher {
+func RetransmitFIN(side segment.Side) types.GomegaMatcher {
 	return &matcher{
 		wish: fmt.Sprintf("to have the %v send its FIN again", side),
 		met: func(t teardown.Trial) bool {
@@ -58,7 +59,7 @@ func RetransmitFIN(side teardown.Side) types.GomegaMatcher {
 
 // Overtake succeeds where, of what the side sent, a segment of the kind fast
 // arrived before one of the kind slow that had been sent earlier.
-func Overtake(side teardown.Side, fast, slow teardown.Kind) types.GomegaMatcher {
+func Overtake(side segment.Side, fast, slow segment.Kind) types.GomegaMatcher {
 	want := teardown.Overtaking{From: side, Fast: fast, Slow: slow}
 	return &matcher{
 		wish: fmt.Sprintf("to show that %v", want),

@@ -8,15 +8,16 @@ import (
 	"github.com/onsi/gomega/types"
 
 	"github.com/finwait/finwait/harness/matchers"
+	"github.com/finwait/finwait/harness/segment"
 	"github.com/finwait/finwait/harness/teardown"
 )
 
 var late = teardown.Trial{
 	Outcome:         teardown.Retransmitted,
-	Latency:         map[teardown.Side]time.Duration{teardown.Server: 260 * time.Millisecond},
-	Retransmissions: []teardown.Retransmission{{From: teardown.Client, FIN: true, Timer: teardown.TLP, Segment: "F. 1:1(0) ack 2"}},
+	Latency:         map[segment.Side]time.Duration{segment.Server: 260 * time.Millisecond},
+	Retransmissions: []teardown.Retransmission{{From: segment.Client, FIN: true, Timer: teardown.TLP, Segment: "F. 1:1(0) ack 2"}},
 	Overtook: []teardown.Sequence{{Overtaking: teardown.Overtaking{
-		From: teardown.Client, Fast: teardown.ACKOfFIN, Slow: teardown.FIN,
+		From: segment.Client, Fast: segment.KindACKOfFIN, Slow: segment.KindFIN,
 	}}},
 }
 
@@ -28,13 +29,13 @@ func TestMatchers(t *testing.T) {
 	}{
 		{"clean", matchers.BeClean(), false},
 		{"outcome", matchers.EndAs(teardown.Retransmitted), true},
-		{"client's FIN again", matchers.RetransmitFIN(teardown.Client), true},
-		{"server's FIN again", matchers.RetransmitFIN(teardown.Server), false},
-		{"in time", matchers.CloseWithin(teardown.Server, time.Second), true},
-		{"too late", matchers.CloseWithin(teardown.Server, 200*time.Millisecond), false},
-		{"never", matchers.CloseWithin(teardown.Client, time.Second), false},
-		{"order", matchers.Overtake(teardown.Client, teardown.ACKOfFIN, teardown.FIN), true},
-		{"other order", matchers.Overtake(teardown.Client, teardown.FIN, teardown.ACKOfFIN), false},
+		{"client's FIN again", matchers.RetransmitFIN(segment.Client), true},
+		{"server's FIN again", matchers.RetransmitFIN(segment.Server), false},
+		{"in time", matchers.CloseWithin(segment.Server, time.Second), true},
+		{"too late", matchers.CloseWithin(segment.Server, 200*time.Millisecond), false},
+		{"never", matchers.CloseWithin(segment.Client, time.Second), false},
+		{"order", matchers.Overtake(segment.Client, segment.KindACKOfFIN, segment.KindFIN), true},
+		{"other order", matchers.Overtake(segment.Client, segment.KindFIN, segment.KindACKOfFIN), false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got, err := c.matcher.Match(late); err != nil || got != c.want {

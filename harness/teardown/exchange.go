@@ -4,48 +4,10 @@
 package teardown
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/finwait/finwait/harness/segment"
 )
-
-// A Side is one of the two ends of a connection.
-type Side int
-
-// The client opened the connection.
-const (
-	Client Side = iota
-	Server
-)
-
-// Sides are both of them.
-var Sides = [2]Side{Client, Server}
-
-// String is "client" or "server".
-func (s Side) String() string {
-	if s == Client {
-		return "client"
-	}
-	return "server"
-}
-
-// Peer is the other side.
-func (s Side) Peer() Side { return 1 - s }
-
-// MarshalText writes the side's name.
-func (s Side) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
-
-// UnmarshalText reads a side's name.
-func (s *Side) UnmarshalText(text []byte) error {
-	for _, side := range Sides {
-		if string(text) == side.String() {
-			*s = side
-			return nil
-		}
-	}
-	return fmt.Errorf("no side is called %q: there are client and server", text)
-}
 
 // An Exchange is everything that was recorded of one teardown. All times count
 // from the beginning of the recording, on CLOCK_MONOTONIC.
@@ -91,16 +53,27 @@ type End struct {
 type Socket struct {
 	// Drops is SK_MEMINFO_DROPS: segments dropped on this socket.
 	Drops uint32 `json:"drops"`
-	// Retransmissions is tcpi_total_retrans.
+	// Retransmissions is by how much tcpi_total_retrans moved, as Counters.
 	Retransmissions uint32 `json:"retransmissions"`
 }
 
 // End returns one side of the exchange.
-func (x *Exchange) End(s Side) *End {
-	if s == Client {
+func (x *Exchange) End(s segment.Side) *End {
+	if s == segment.Client {
 		return &x.Client
 	}
 	return &x.Server
+}
+
+// begin is the moment of the first closing call; ok is false where there was
+// none.
+func (x *Exchange) begin() (at time.Duration, ok bool) {
+	for _, s := range segment.Sides {
+		if end := x.End(s); end.Call != "" && (!ok || end.CalledAt < at) {
+			at, ok = end.CalledAt, true
+		}
+	}
+	return at, ok
 }
 
 // Numbering is read off the SYNs; ok is false where they were not seen.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/finwait/finwait/harness/segment"
 )
 
 // Judge reads the facts off an exchange, and the outcome off the facts. The
@@ -12,18 +14,18 @@ import (
 // Why names the contradictions.
 func Judge(x *Exchange) Trial {
 	t := Trial{
-		Latency:       map[Side]time.Duration{},
-		ChallengeACKs: map[Side]int{},
-		States:        map[Side]string{},
-		Counters:      map[Side]map[string]int64{},
-		Drops:         map[Side]uint32{},
+		Latency:       map[segment.Side]time.Duration{},
+		ChallengeACKs: map[segment.Side]int{},
+		States:        map[segment.Side]string{},
+		Counters:      map[segment.Side]map[string]int64{},
+		Drops:         map[segment.Side]uint32{},
 		Exchange:      x,
 		Why:           slices.Clone(x.Doubts),
 	}
 	if _, ok := x.Numbering(); !ok {
 		t.doubt("the taps did not see the handshake")
 	}
-	for _, s := range Sides {
+	for _, s := range segment.Sides {
 		t.readWire(x, s)
 		t.readKernel(x, s)
 	}
@@ -34,6 +36,7 @@ func Judge(x *Exchange) Trial {
 		t.doubt("the recording ended before the teardown did")
 	case !reset:
 		t.holdStatesAgainstWire(x)
+		t.holdProgramsAgainstWire(x)
 	}
 
 	switch {
@@ -56,8 +59,8 @@ func (t *Trial) doubt(format string, args ...any) {
 }
 
 // readWire takes what the taps tell of one side.
-func (t *Trial) readWire(x *Exchange, s Side) {
-	if at, closed := x.closedAt(s); closed {
+func (t *Trial) readWire(x *Exchange, s segment.Side) {
+	if at, closed := x.closedAt(s); closed && x.End(s).Call != "" {
 		t.Latency[s] = at - x.End(s).CalledAt
 	}
 	t.Overtook = append(t.Overtook, x.overtakings(s)...)
@@ -65,7 +68,7 @@ func (t *Trial) readWire(x *Exchange, s Side) {
 
 // readKernel takes what the kernel tells of one side and holds it against the
 // wire.
-func (t *Trial) readKernel(x *Exchange, s Side) {
+func (t *Trial) readKernel(x *Exchange, s segment.Side) {
 	end := x.End(s)
 	t.States[s] = end.State
 	t.Counters[s] = end.Counters
@@ -74,18 +77,22 @@ func (t *Trial) readKernel(x *Exchange, s Side) {
 	}
 	t.attribute(x, s)
 	t.countChallenges(x, s)
+	if seen, counted := x.resets(s), int(end.Counters["OutRsts"]); seen != counted {
+		t.doubt("the %v's tap saw %d RSTs sent, its kernel counted %d (OutRsts)", s, seen, counted)
+	}
 }
 
 // attribute finds the timer behind each retransmission of a side, and the
 // contradictions between the side's tap and its counters.
-func (t *Trial) attribute(x *Exchange, s Side) {
+func (t *Trial) attribute(x *Exchange, s segment.Side) {
 	end := x.End(s)
 	again := x.repetitions(s)
 	var (
-		seen     = int64(len(again))
-		counted  = end.Counters["RetransSegs"]
-		probes   = end.Counters["TCPLossProbes"]
-		timeouts = end.Counters["TCPTimeouts"]
+		seen    = int64(len(again))
+		counted = end.Counters["RetransSegs"]
+		probes  = end.Counters["TCPLossProbes"]
+		// A timeout by which the kernel gives up sends nothing.
+		timeouts = end.Counters["TCPTimeouts"] - end.Counters["TCPAbortOnTimeout"]
 	)
 	if seen != counted {
 		t.doubt("the %v's tap saw %d segments sent again, its kernel counted %d (RetransSegs)", s, seen, counted)
@@ -102,8 +109,9 @@ func (t *Trial) attribute(x *Exchange, s Side) {
 		out := Retransmission{
 			From:    s,
 			Segment: x.notation(r.again.Segment),
-			FIN:     x.kind(s, r.again.Segment) == FIN,
+			FIN:     x.kind(s, r.again.Segment) == segment.KindFIN,
 			Delay:   r.again.At - r.earlier.At,
+			RTO:     end.RTO,
 		}
 		if seen == probes+timeouts {
 			out.Timer = timerOf(int64(i), probes)
@@ -124,7 +132,7 @@ func timerOf(i, probes int64) Timer {
 
 // countChallenges holds the challenge ACKs that the kernel counted against
 // what was sent.
-func (t *Trial) countChallenges(x *Exchange, s Side) {
+func (t *Trial) countChallenges(x *Exchange, s segment.Side) {
 	end := x.End(s)
 	counted := int(end.Counters["TCPChallengeACK"])
 	if counted == 0 {
@@ -157,7 +165,7 @@ func (t *Trial) holdAgainstAsked(x *Exchange) {
 // holdStatesAgainstWire compares what sock_diag says with what the taps saw. A
 // socket may be gone without its end having closed: the kernel gives up too.
 func (t *Trial) holdStatesAgainstWire(x *Exchange) {
-	for _, s := range Sides {
+	for _, s := range segment.Sides {
 		_, closed := x.closedAt(s)
 		state := x.End(s).State
 		switch {
@@ -165,6 +173,17 @@ func (t *Trial) holdStatesAgainstWire(x *Exchange) {
 			t.doubt("by what the taps saw the %v is closed, but its socket is in %s", s, state)
 		case !closed && state == "TIME_WAIT":
 			t.doubt("the %v's socket is in TIME_WAIT, but by what the taps saw it is not closed", s)
+		}
+	}
+}
+
+// holdProgramsAgainstWire looks for programs that still hold their socket and
+// were not told that the peer has closed, although the taps saw it accepted.
+func (t *Trial) holdProgramsAgainstWire(x *Exchange) {
+	for _, s := range segment.Sides {
+		end := x.End(s)
+		if _, closed := x.closedAt(s); closed && end.Socket != nil && end.EOF == nil {
+			t.doubt("by what the taps saw the %v is closed, but its program never read EOF", s)
 		}
 	}
 }

@@ -7,30 +7,17 @@ import (
 	"github.com/finwait/finwait/harness/segment"
 )
 
-// A Kind is what a segment is to a teardown.
-type Kind string
-
-// The kinds of segments, from the one that says the most.
-const (
-	SYN      Kind = "SYN"
-	RST      Kind = "RST"
-	FIN      Kind = "FIN"
-	Data     Kind = "data"
-	ACKOfFIN Kind = "ACK of the FIN" // a pure ACK that covers the peer's FIN
-	ACK      Kind = "ACK"            // a pure ACK that does not
-)
-
 // An Overtaking is a segment that arrived before one that its sender had sent
 // earlier.
 type Overtaking struct {
 	// From is the sender of both.
-	From Side `json:"from"`
+	From segment.Side `json:"from"`
 	// Fast arrived before Slow and was sent after it.
-	Fast Kind `json:"fast"`
-	Slow Kind `json:"slow"`
+	Fast segment.Kind `json:"fast"`
+	Slow segment.Kind `json:"slow"`
 }
 
-// String is "client's ACK of the FIN overtakes its FIN".
+// String is "the client's ACK of the FIN overtakes its FIN".
 func (o Overtaking) String() string {
 	return fmt.Sprintf("the %v's %s overtakes its %s", o.From, o.Fast, o.Slow)
 }
@@ -39,28 +26,28 @@ func (o Overtaking) String() string {
 type Sequence struct {
 	Overtaking
 	// At is the tap that saw it, which is the receiver's.
-	At Side `json:"at"`
+	At segment.Side `json:"at"`
 	// FastSegment and SlowSegment are in packetdrill's notation.
 	FastSegment string `json:"fast_segment"`
 	SlowSegment string `json:"slow_segment"`
 }
 
 // overtakings compares the order in which a side's segments arrived, by the
-// receiver's tap, with the order in which they were made. The sender's tap
-// does not tell the latter, since it sees what has passed the sender's qdisc;
-// the numbers do: a connection's sequence, acknowledgement and timestamp
-// numbers never go back from one new segment to the next. Segments that were
-// sent again are left out: they are new as little as they are old.
-func (x *Exchange) overtakings(from Side) []Sequence {
-	var arrived []segment.Sighting
-	again := x.repetitions(from)
-	for _, seen := range x.End(from.Peer()).Sightings {
-		if !seen.Sent && !slices.ContainsFunc(again, func(r repetition) bool { return r.again.Segment == seen.Segment }) {
-			arrived = append(arrived, seen)
-		}
-	}
+// receiver's tap, with the order in which they were made, from the first closing
+// call on. The sender's tap does not tell the latter, since it sees what has
+// passed the sender's qdisc; the numbers do: a connection's sequence,
+// acknowledgement and timestamp numbers never go back from one new segment to
+// the next. Segments that were sent again are left out, being new as little as
+// they are old, and so are RSTs, which take their numbers from what they answer
+// (RFC 9293 section 3.10.7).
+func (x *Exchange) overtakings(from segment.Side) []Sequence {
+	begin, _ := x.begin()
+	arrived := x.firstArrivals(from)
 	var out []Sequence
 	for i, slow := range arrived {
+		if slow.At < begin {
+			continue
+		}
 		for _, fast := range arrived[:i] {
 			if !madeBefore(slow.Segment, fast.Segment) {
 				continue
@@ -76,33 +63,48 @@ func (x *Exchange) overtakings(from Side) []Sequence {
 	return out
 }
 
+// firstArrivals are the segments of a side as they arrived, without RSTs and
+// without what was sent again. A segment may look like the one it repeats: as
+// many copies are left out as were sent again, the last ones first.
+func (x *Exchange) firstArrivals(from segment.Side) []segment.Sighting {
+	again := map[segment.Segment]int{}
+	for _, r := range x.repetitions(from) {
+		again[r.again.Segment]++
+	}
+	var out []segment.Sighting
+	for _, seen := range slices.Backward(x.End(from.Peer()).Sightings) {
+		switch {
+		case seen.Sent || seen.Flags.Has(segment.RST):
+		case again[seen.Segment] > 0:
+			again[seen.Segment]--
+		default:
+			out = append(out, seen)
+		}
+	}
+	slices.Reverse(out)
+	return out
+}
+
 // madeBefore reports whether a was made before b by the same sender.
 func madeBefore(a, b segment.Segment) bool {
-	if segment.Before(b.Seq, a.Seq) || segment.Before(b.Ack, a.Ack) {
+	acked := a.Flags.Has(segment.ACK) && b.Flags.Has(segment.ACK)
+	switch {
+	case segment.Before(b.Seq, a.Seq), acked && segment.Before(b.Ack, a.Ack):
+		return false
+	case a.Options.HasTimestamps && b.Options.HasTimestamps && segment.Before(b.Options.TSVal, a.Options.TSVal):
 		return false
 	}
-	if a.Options.HasTimestamps && b.Options.HasTimestamps && segment.Before(b.Options.TSVal, a.Options.TSVal) {
-		return false
-	}
-	return segment.Before(a.Seq, b.Seq) || segment.Before(a.Ack, b.Ack)
+	return segment.Before(a.Seq, b.Seq) || acked && segment.Before(a.Ack, b.Ack)
 }
 
 // kind says what a segment of a side is to this teardown.
-func (x *Exchange) kind(from Side, s segment.Segment) Kind {
-	switch {
-	case s.Flags.Has(segment.SYN):
-		return SYN
-	case s.Flags.Has(segment.RST):
-		return RST
-	case s.Flags.Has(segment.FIN):
-		return FIN
-	case s.Length > 0:
-		return Data
+func (x *Exchange) kind(from segment.Side, s segment.Segment) segment.Kind {
+	var peerFIN *uint32
+	if fin, ok := x.fin(from.Peer()); ok {
+		end := fin.End()
+		peerFIN = &end
 	}
-	if fin, ok := x.fin(from.Peer()); ok && s.Covers(fin.End()) {
-		return ACKOfFIN
-	}
-	return ACK
+	return s.Kind(peerFIN)
 }
 
 // notation writes a segment with relative numbers where the handshake was

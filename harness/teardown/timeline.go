@@ -16,7 +16,7 @@ type Event struct {
 	// if it did not arrive.
 	At time.Duration
 	// By is the side that called, read, or sent.
-	By Side
+	By segment.Side
 	// Text is the call, or the segment in packetdrill's notation.
 	Text string
 	// IsSegment tells segments from what programs did.
@@ -31,9 +31,9 @@ type Event struct {
 // one order.
 func (t *Trial) Timeline() []Event {
 	x := t.Exchange
-	from := min(x.Client.CalledAt, x.Server.CalledAt)
+	from, _ := x.begin()
 	var events []Event
-	for _, s := range Sides {
+	for _, s := range segment.Sides {
 		end := x.End(s)
 		if end.Call != "" {
 			events = append(events, Event{At: end.CalledAt, By: s, Text: end.Call})
@@ -49,7 +49,7 @@ func (t *Trial) Timeline() []Event {
 }
 
 // segments pairs what left a side with what arrived at its peer.
-func (t *Trial) segments(from Side) []Event {
+func (t *Trial) segments(from segment.Side) []Event {
 	x := t.Exchange
 	arrived := slices.DeleteFunc(slices.Clone(x.End(from.Peer()).Sightings),
 		func(seen segment.Sighting) bool { return seen.Sent })
@@ -70,7 +70,7 @@ func (t *Trial) segments(from Side) []Event {
 }
 
 // notes say what is remarkable about a segment that a side sent.
-func (t *Trial) notes(from Side, left segment.Sighting, text string) []string {
+func (t *Trial) notes(from segment.Side, left segment.Sighting, text string) []string {
 	var notes []string
 	same := func(seen segment.Sighting) bool { return seen.At == left.At && seen.Segment == left.Segment }
 	again := t.sentBy(from)
@@ -81,7 +81,11 @@ func (t *Trial) notes(from Side, left segment.Sighting, text string) []string {
 	// ACKs, nobody can tell which ones they are.
 	refused := t.Exchange.refusals(from)
 	if len(refused) == t.ChallengeACKs[from] && slices.ContainsFunc(refused, same) {
-		notes = append(notes, "challenge ACK: the FIN was not accepted")
+		what := segment.KindData
+		if fin, ok := t.Exchange.fin(from.Peer()); ok && fin.Seq == left.Ack {
+			what = segment.KindFIN
+		}
+		notes = append(notes, fmt.Sprintf("challenge ACK: the %s was not accepted", what))
 	}
 	for _, o := range t.Overtook {
 		switch {
@@ -96,6 +100,6 @@ func (t *Trial) notes(from Side, left segment.Sighting, text string) []string {
 }
 
 // sentBy are a side's retransmissions.
-func (t *Trial) sentBy(s Side) []Retransmission {
+func (t *Trial) sentBy(s segment.Side) []Retransmission {
 	return slices.DeleteFunc(slices.Clone(t.Retransmissions), func(r Retransmission) bool { return r.From != s })
 }

@@ -3,6 +3,8 @@ package teardown
 import (
 	"fmt"
 	"time"
+
+	"github.com/finwait/finwait/harness/segment"
 )
 
 // An Outcome is how one trial of a scenario ended.
@@ -41,24 +43,24 @@ type Trial struct {
 	Why []string `json:"why,omitempty"`
 	// Latency is the time from each end's closing call to its being closed;
 	// an end that did not close has none.
-	Latency map[Side]time.Duration `json:"latency_ns,omitempty"`
+	Latency map[segment.Side]time.Duration `json:"latency_ns,omitempty"`
 	// Retransmissions are what was sent again: the client's, then the server's.
 	Retransmissions []Retransmission `json:"retransmissions,omitempty"`
 	// ChallengeACKs is how many each end sent.
-	ChallengeACKs map[Side]int `json:"challenge_acks,omitempty"`
+	ChallengeACKs map[segment.Side]int `json:"challenge_acks,omitempty"`
 	// Overtook are the overtakings seen.
 	Overtook []Sequence `json:"overtook,omitempty"`
 	// States, Counters and Drops are each end's, as the exchange has them.
-	States   map[Side]string           `json:"states,omitempty"`
-	Counters map[Side]map[string]int64 `json:"counters,omitempty"`
-	Drops    map[Side]uint32           `json:"drops,omitempty"`
+	States   map[segment.Side]string           `json:"states,omitempty"`
+	Counters map[segment.Side]map[string]int64 `json:"counters,omitempty"`
+	Drops    map[segment.Side]uint32           `json:"drops,omitempty"`
 	// Exchange is the evidence.
 	Exchange *Exchange `json:"exchange,omitempty"`
 }
 
 // A Retransmission is one segment that was sent again.
 type Retransmission struct {
-	From Side `json:"from"`
+	From segment.Side `json:"from"`
 	// Segment is in packetdrill's notation, with relative numbers.
 	Segment string `json:"segment"`
 	FIN     bool   `json:"fin"`
@@ -66,6 +68,9 @@ type Retransmission struct {
 	Timer Timer `json:"timer,omitempty"`
 	// Delay is the time since the segment was sent before, at the sender's tap.
 	Delay time.Duration `json:"delay_ns"`
+	// RTO is the sender's retransmission timeout before it closed: what Delay
+	// is to be compared with.
+	RTO time.Duration `json:"rto_ns"`
 }
 
 // String is "F. 4416:4416(0) ack 754 of the client, sent again after 204ms by
@@ -78,6 +83,9 @@ func (r Retransmission) note() string {
 	note := fmt.Sprintf("sent again after %v", r.Delay.Round(time.Millisecond))
 	if r.Timer != "" {
 		note += " by the " + string(r.Timer)
+	}
+	if r.RTO > 0 {
+		note += fmt.Sprintf(" (the RTO was %v)", r.RTO.Round(time.Millisecond))
 	}
 	return note
 }

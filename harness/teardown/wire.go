@@ -1,14 +1,13 @@
 package teardown
 
 import (
-	"slices"
 	"time"
 
 	"github.com/finwait/finwait/harness/segment"
 )
 
 // fin returns the side's first FIN as its own tap saw it leave.
-func (x *Exchange) fin(s Side) (segment.Sighting, bool) {
+func (x *Exchange) fin(s segment.Side) (segment.Sighting, bool) {
 	return first(x.End(s).Sightings, func(seen segment.Sighting) bool {
 		return seen.Sent && seen.Flags.Has(segment.FIN)
 	})
@@ -17,7 +16,7 @@ func (x *Exchange) fin(s Side) (segment.Sighting, bool) {
 // closedAt returns when the side had done its part: its own FIN was
 // acknowledged, and it acknowledged the peer's. Both are taken from its own
 // tap.
-func (x *Exchange) closedAt(s Side) (time.Duration, bool) {
+func (x *Exchange) closedAt(s segment.Side) (time.Duration, bool) {
 	own, ok := x.fin(s)
 	if !ok {
 		return 0, false
@@ -47,7 +46,7 @@ func (x *Exchange) Over() bool {
 	if x.wasReset() {
 		return true
 	}
-	for _, s := range Sides {
+	for _, s := range segment.Sides {
 		if _, closed := x.closedAt(s); !closed {
 			return false
 		}
@@ -55,55 +54,82 @@ func (x *Exchange) Over() bool {
 	return true
 }
 
+// resets counts the RSTs that a side sent.
+func (x *Exchange) resets(s segment.Side) (n int) {
+	for _, seen := range x.End(s).Sightings {
+		if seen.Sent && seen.Flags.Has(segment.RST) {
+			n++
+		}
+	}
+	return n
+}
+
 // wasReset reports whether either side sent a RST.
 func (x *Exchange) wasReset() bool {
-	return slices.ContainsFunc(Sides[:], func(s Side) bool {
-		return slices.ContainsFunc(x.End(s).Sightings, func(seen segment.Sighting) bool {
-			return seen.Sent && seen.Flags.Has(segment.RST)
-		})
-	})
+	return x.resets(segment.Client)+x.resets(segment.Server) > 0
 }
 
 // A repetition is a segment that was sent again.
 type repetition struct {
-	again   segment.Sighting
+	again segment.Sighting
+	// earlier is the last segment before it that held some of the same.
 	earlier segment.Sighting
 }
 
-// repetitions are the segments of a side that hold nothing it had not sent
-// before, by its own tap. Every first transmission advances the sequence
-// number (RFC 9293 section 3.8.1).
-func (x *Exchange) repetitions(s Side) []repetition {
+// repetitions are the segments of a side, from the first closing call on, that
+// hold nothing it had not sent before, by its own tap. A first transmission
+// holds something new (RFC 9293 section 3.8.1), also one that its sender's
+// qdisc let another overtake.
+func (x *Exchange) repetitions(s segment.Side) []repetition {
 	var (
 		out  []repetition
 		sent []segment.Sighting
 	)
+	begin, _ := x.begin()
 	for _, seen := range x.End(s).Sightings {
 		if !seen.Sent || seen.End() == seen.Seq {
 			continue
 		}
-		for i := len(sent) - 1; i >= 0; i-- {
-			if !segment.Before(sent[i].End(), seen.End()) {
-				out = append(out, repetition{again: seen, earlier: sent[i]})
-				break
-			}
+		if earlier, repeated := covering(sent, seen); repeated && seen.At >= begin {
+			out = append(out, repetition{again: seen, earlier: earlier})
 		}
 		sent = append(sent, seen)
 	}
 	return out
 }
 
-// refusals are the pure ACKs by which a side asked for a FIN that it had
-// already been given in sequence: what a challenge ACK looks like on the wire
-// (RFC 5961 section 5).
-func (x *Exchange) refusals(s Side) []segment.Sighting {
+// covering reports whether all that a segment holds is held by earlier ones
+// together, and returns the last of those.
+func covering(sent []segment.Sighting, s segment.Sighting) (last segment.Sighting, covered bool) {
+	newest := -1
+	for from := s.Seq; segment.Before(from, s.End()); {
+		i := len(sent) - 1
+		for ; i >= 0; i-- {
+			if !segment.Before(from, sent[i].Seq) && segment.Before(from, sent[i].End()) {
+				break
+			}
+		}
+		if i < 0 {
+			return segment.Sighting{}, false
+		}
+		newest = max(newest, i)
+		from = sent[i].End()
+	}
+	return sent[newest], true
+}
+
+// refusals are the pure ACKs by which a side asked for what it had already been
+// given in sequence: what a challenge ACK looks like on the wire (RFC 5961
+// section 5).
+func (x *Exchange) refusals(s segment.Side) []segment.Sighting {
 	var refused []segment.Sighting
-	asked := map[uint32]bool{} // sequence numbers of the FINs received
+	begin, _ := x.begin()
+	given := map[uint32]bool{} // the sequence numbers at which segments began
 	for _, seen := range x.End(s).Sightings {
 		switch {
-		case !seen.Sent && seen.Flags.Has(segment.FIN):
-			asked[seen.Seq] = true
-		case seen.Sent && seen.IsPureACK() && asked[seen.Ack]:
+		case !seen.Sent && seen.End() != seen.Seq:
+			given[seen.Seq] = true
+		case seen.Sent && seen.IsPureACK() && given[seen.Ack] && seen.At >= begin:
 			refused = append(refused, seen)
 		}
 	}
