@@ -6,8 +6,8 @@ import (
 
 	. "github.com/finwait/finwait/harness/matchers"
 	"github.com/finwait/finwait/harness/scenario"
+	"github.com/finwait/finwait/harness/segment"
 	"github.com/finwait/finwait/harness/sock"
-	"github.com/finwait/finwait/harness/teardown"
 	"github.com/finwait/finwait/topologies"
 )
 
@@ -19,5 +19,5 @@ var _ = Describe("Example", func() {
 		Family:      topologies.IPv4,
 		Server:      scenario.Behaviour{Closing: sock.Close},
 		ServerFirst: true,
-	}, Not(RetransmitFIN(teardown.Client)))
+	}, Not(RetransmitFIN(segment.Client)))
 })

@@ -3,6 +3,7 @@
 package topologies
 
 import (
+	"fmt"
 	"net/netip"
 
 	"github.com/finwait/finwait/harness/lab"
@@ -19,16 +20,20 @@ const (
 
 // The addresses are those set aside for documentation (RFC 5737, RFC 3849): no
 // network routes them.
-var (
-	clientAddresses = map[Family]netip.Prefix{
-		IPv4: netip.MustParsePrefix("192.0.2.1/24"),
-		IPv6: netip.MustParsePrefix("2001:db8::1/64"),
+var addresses = map[Family]addressPair{
+	IPv4: {netip.MustParsePrefix("192.0.2.1/24"), netip.MustParsePrefix("192.0.2.2/24")},
+	IPv6: {netip.MustParsePrefix("2001:db8::1/64"), netip.MustParsePrefix("2001:db8::2/64")},
+}
+
+type addressPair struct{ client, server netip.Prefix }
+
+func (f Family) addresses() (addressPair, error) {
+	pair, ok := addresses[f]
+	if !ok {
+		return pair, fmt.Errorf("family %q: want %q or %q", f, IPv4, IPv6)
 	}
-	serverAddresses = map[Family]netip.Prefix{
-		IPv4: netip.MustParsePrefix("192.0.2.2/24"),
-		IPv6: netip.MustParsePrefix("2001:db8::2/64"),
-	}
-)
+	return pair, nil
+}
 
 // A Pair is a client and a server on the two ends of a veth pair.
 type Pair struct {
@@ -39,6 +44,10 @@ type Pair struct {
 // set up. It needs CAP_SYS_ADMIN and CAP_NET_ADMIN; on a kernel without IPv6,
 // asking for it returns an error that wraps lab.ErrNoIPv6.
 func NewPair(l *lab.Lab, family Family) (Pair, error) {
+	addr, err := family.addresses()
+	if err != nil {
+		return Pair{}, err
+	}
 	client, err := l.Host("client")
 	if err != nil {
 		return Pair{}, err
@@ -47,12 +56,13 @@ func NewPair(l *lab.Lab, family Family) (Pair, error) {
 	if err != nil {
 		return Pair{}, err
 	}
-	link, err := l.Link(
-		lab.Plug{Host: client, Name: "eth0", Addresses: []netip.Prefix{clientAddresses[family]}},
-		lab.Plug{Host: server, Name: "eth0", Addresses: []netip.Prefix{serverAddresses[family]}},
-	)
+	link, err := l.Link(plug(client, addr.client), plug(server, addr.server))
 	if err != nil {
 		return Pair{}, err
 	}
 	return Pair{Client: link.Ends[0], Server: link.Ends[1]}, nil
+}
+
+func plug(host *lab.Host, address netip.Prefix) lab.Plug {
+	return lab.Plug{Host: host, Name: "eth0", Addresses: []netip.Prefix{address}}
 }

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/vishvananda/netlink"
@@ -28,6 +29,18 @@ func TestPairHasTheFamilyAskedFor(t *testing.T) {
 			if len(end.Addresses) != 1 || end.Addresses[0].Addr().Is6() != (family == topologies.IPv6) {
 				t.Errorf("%s over %s has the addresses %v", end.Host.Name, family, end.Addresses)
 			}
+		}
+	}
+}
+
+func TestAnUnknownFamilyIsRefusedByName(t *testing.T) {
+	l := lab.New()
+	t.Cleanup(l.Close)
+	_, pair := topologies.NewPair(l, "ipv5")
+	_, wired := topologies.NewWired(l, "")
+	for _, err := range []error{pair, wired} {
+		if err == nil || !strings.Contains(err.Error(), `want "ipv4" or "ipv6"`) {
+			t.Errorf("got %v", err)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/finwait/finwait/harness/report"
+	"github.com/finwait/finwait/harness/segment"
 	"github.com/finwait/finwait/harness/teardown"
 )
 
@@ -22,7 +23,7 @@ func TestTheCase(t *testing.T) {
 	if status != exitNoRegression {
 		t.Fatalf("it exits %d\n%s%s", status, stdout, stderr)
 	}
-	if !strings.Contains(stdout, "4 improved (overtaken-fin/server-close-fin-timeout-120/ipv4") {
+	if !strings.Contains(stdout, "8 improved (overtaken-fin/server-close-fin-timeout-120/ipv4") {
 		t.Errorf("the change is not listed as improved:\n%s", stdout)
 	}
 	old, candidate := filepath.Join(out, "debian-bullseye", "record.json"), filepath.Join(out, "debian-trixie", "record.json")
@@ -40,14 +41,14 @@ func TestTheCase(t *testing.T) {
 	}
 
 	status, stdout, _ = gate(t, "compare", candidate, old)
-	if status != exitRegression || !strings.Contains(stdout, "4 regressed (overtaken-fin/server-close-fin-timeout-120/ipv4") {
+	if status != exitRegression || !strings.Contains(stdout, "8 regressed (overtaken-fin/server-close-fin-timeout-120/ipv4") {
 		t.Errorf("the way back exits %d, want %d:\n%s", status, exitRegression, stdout)
 	}
 }
 
-// scenarios is how many there are: in order and overtaken, by three closing
-// paths, over two families; and the example.
-const scenarios = 2*3*2 + 1
+// scenarios is how many there are: in order, overtaken by netem and overtaken by
+// a wire, by three closing paths, over two families; and the example.
+const scenarios = 3*3*2 + 1
 
 func expectClean(t *testing.T, s report.Scenario) {
 	if s.Outcome != teardown.Clean {
@@ -67,11 +68,11 @@ func expectDropped(t *testing.T, s report.Scenario) {
 		t.Fatalf("%s after %d retransmissions", s.Outcome, len(trial.Retransmissions))
 	}
 	again := trial.Retransmissions[0]
-	if again.From != teardown.Client || !again.FIN || again.Timer != teardown.TLP ||
+	if again.From != segment.Client || !again.FIN || again.Timer != teardown.TLP ||
 		again.Delay < 200*time.Millisecond || again.Delay > 260*time.Millisecond {
 		t.Errorf("sent again was %v", again)
 	}
-	if trial.ChallengeACKs[teardown.Server] != 1 || trial.ChallengeACKs[teardown.Client] != 0 {
+	if trial.ChallengeACKs[segment.Server] != 1 || trial.ChallengeACKs[segment.Client] != 0 {
 		t.Errorf("challenge ACKs %v", trial.ChallengeACKs)
 	}
 }

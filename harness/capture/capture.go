@@ -35,9 +35,11 @@ type Capture struct {
 	lastMark  [2][2][]byte // by tap, by sender
 	foreign   int
 	failures  []error
+	disturbed error // what was last noticed of the clock
+	closed    bool
 }
 
-// A Recording is a finished capture.
+// A Recording is what a capture has seen from its beginning to a Stop.
 type Recording struct {
 	// Sightings are what each end's tap saw, in the order it saw it.
 	Sightings [2][]segment.Sighting
@@ -51,8 +53,25 @@ type Recording struct {
 
 // Start taps both ends of a link. When it returns, both taps have been seen to
 // record, with time stamps taken as the frame passed. ctx bounds that proof
-// only. Close must be called in any case.
+// only. The Capture has to be closed.
 func Start(ctx context.Context, ends [2]*lab.End) (*Capture, error) {
+	c, err := open(ends)
+	if err != nil {
+		return nil, err
+	}
+	for i := range c.markers {
+		if err := c.proveLive(ctx, i); err != nil {
+			c.Close()
+			return nil, err
+		}
+	}
+	for i := range c.taps {
+		c.readers.Go(func() { c.read(i) })
+	}
+	return c, nil
+}
+
+func open(ends [2]*lab.End) (*Capture, error) {
 	c := &Capture{changed: make(chan struct{}), epoch: clock.Now(), offset: clock.MeasureOffset()}
 	for i, end := range ends {
 		var err error
@@ -65,39 +84,33 @@ func Start(ctx context.Context, ends [2]*lab.End) (*Capture, error) {
 			return nil, err
 		}
 	}
-	for _, m := range c.markers {
-		if err := c.proveLive(ctx, m); err != nil {
-			c.Close()
-			return nil, err
-		}
-	}
-	for i := range c.taps {
-		c.readers.Go(func() { c.read(i) })
-	}
 	return c, nil
 }
 
-// proveLive sends markers until one has been seen by both taps with a stamp
-// from before sending it was over. The kernel turns stamping on from a work
-// queue (net/core/dev.c, net_enable_timestamp); a frame that passed earlier is
-// stamped when it is read instead, which would be after that.
-func (c *Capture) proveLive(ctx context.Context, m *marker) error {
+// proveLive sends markers from an end until one has been seen by both taps, and
+// by the end's own with a stamp from before sending it was over. The kernel
+// turns stamping on from a work item, for all that is sent and received at once
+// (net/core/dev.c, net_enable_timestamp); a frame that passed earlier is stamped
+// when it is read instead, which is after that.
+func (c *Capture) proveLive(ctx context.Context, sender int) error {
 	for {
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("prove the taps live: time stamps were not taken as frames passed: %w", err)
 		}
-		octets, err := m.send()
+		octets, err := c.markers[sender].send()
 		if err != nil {
 			return err
 		}
 		sent := clock.Now()
-		stamped := true
-		for _, t := range c.taps {
+		stamped := false
+		for i, t := range c.taps {
 			f, err := t.await(ctx, octets)
 			if err != nil {
 				return fmt.Errorf("prove the tap on %s of %s live: %w", t.end.Name, t.end.Host.Name, err)
 			}
-			stamped = stamped && c.offset.Monotonic(f.stamp) <= sent+clock.Instant(c.offset.Uncertainty)
+			if i == sender {
+				stamped = c.offset.Monotonic(f.stamp) <= sent+clock.Instant(c.offset.Uncertainty)
+			}
 		}
 		if stamped {
 			return nil
@@ -128,18 +141,22 @@ func (c *Capture) read(i int) {
 	decoder := segment.NewDecoder()
 	for {
 		f, err := c.taps[i].next()
-		if errors.Is(err, os.ErrClosed) {
-			return
-		}
 		c.mu.Lock()
-		c.take(i, f, err, decoder)
-		close(c.changed)
-		c.changed = make(chan struct{})
+		if !c.closed {
+			c.take(i, f, err, decoder)
+			c.tell()
+		}
 		c.mu.Unlock()
 		if err != nil {
 			return
 		}
 	}
+}
+
+// tell wakes whoever waits for something to change.
+func (c *Capture) tell() {
+	close(c.changed)
+	c.changed = make(chan struct{})
 }
 
 func (c *Capture) take(i int, f frame, err error, decoder *segment.Decoder) {
@@ -180,7 +197,8 @@ func (c *Capture) take(i int, f frame, err error, decoder *segment.Decoder) {
 func (c *Capture) Since(i clock.Instant) time.Duration { return i.Sub(c.epoch) }
 
 // Wait returns when enough says yes to what the taps have seen so far, or with
-// ctx's error. enough must not keep the sightings it is shown.
+// ctx's error, or os.ErrClosed after Close. enough must not keep the sightings
+// it is shown.
 func (c *Capture) Wait(ctx context.Context, enough func(sightings [2][]segment.Sighting) bool) error {
 	return c.wait(ctx, func() bool { return enough(c.sightings) })
 }
@@ -188,13 +206,15 @@ func (c *Capture) Wait(ctx context.Context, enough func(sightings [2][]segment.S
 func (c *Capture) wait(ctx context.Context, enough func() bool) error {
 	for {
 		c.mu.Lock()
-		done, failures, changed := enough(), c.failures, c.changed
+		done, closed, failures, changed := enough(), c.closed, c.failures, c.changed
 		c.mu.Unlock()
-		if done {
+		switch {
+		case done:
 			return nil
-		}
-		if len(failures) > 0 {
+		case len(failures) > 0:
 			return errors.Join(failures...)
+		case closed:
+			return os.ErrClosed
 		}
 		select {
 		case <-changed:
@@ -206,14 +226,19 @@ func (c *Capture) wait(ctx context.Context, enough func() bool) error {
 
 // Stop proves that everything that went by has been read, and that both hosts
 // are done with it, and returns it. ctx bounds the proof; if it fails, the
-// recording has a doubt more.
+// recording has a doubt more. The taps go on recording until Close: Stop may be
+// called again, not by two at once, and then proves and returns everything from
+// the beginning, lost frames and a disturbed clock included.
 func (c *Capture) Stop(ctx context.Context) Recording {
 	var doubts []error
 	if err := c.settle(ctx); err != nil {
 		doubts = append(doubts, fmt.Errorf("it is not proven that the taps saw everything: %w", err))
 	}
 	if err := clock.Disturbed(c.offset, clock.MeasureOffset()); err != nil {
-		doubts = append(doubts, err)
+		c.disturbed = err
+	}
+	if c.disturbed != nil {
+		doubts = append(doubts, c.disturbed)
 	}
 	for _, t := range c.taps {
 		switch lost, err := t.lost(); {
@@ -232,13 +257,14 @@ func (c *Capture) Stop(ctx context.Context) Recording {
 	}
 }
 
-// settle sends a marker both ways from every processor and waits until both
-// taps have seen it. What a veth sends waits in a queue of the processor that
+// settle sends a marker both ways from every processor that this process may
+// use and waits until both taps have seen it. What a veth sends waits in a queue of the processor that
 // sent it, and is handled from there in order, by TCP as well as by the taps
 // (net/core/dev.c, enqueue_to_backlog and process_backlog): behind a marker
 // from each processor nothing is left. It is no proof for a link whose frames
-// are handed to another processor on the way (RPS), or for segments that a
-// qdisc or a busy socket still holds.
+// are handed to another processor on the way (RPS), for segments that a qdisc or
+// a busy socket still holds, or, where a cpuset keeps this process off some
+// processors, for what a timer's softirq sends on one of those.
 func (c *Capture) settle(ctx context.Context) error {
 	return onEveryProcessor(func() error {
 		for sender, m := range c.markers {
@@ -257,8 +283,12 @@ func (c *Capture) settle(ctx context.Context) error {
 	})
 }
 
-// Close lets go of the taps.
+// Close lets go of the taps. A closed Capture may be closed again.
 func (c *Capture) Close() {
+	c.mu.Lock()
+	c.closed = true
+	c.tell()
+	c.mu.Unlock()
 	for i := range c.taps {
 		if c.taps[i] != nil {
 			c.taps[i].close()

@@ -4,8 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-
-	"golang.org/x/sys/unix"
+	"os"
 
 	"github.com/finwait/finwait/harness/lab"
 )
@@ -20,7 +19,7 @@ var markerText = []byte("finwait marker")
 // seen a marker is live, and has been given every frame that went by before:
 // frames and marker pass the same hook and the same queue.
 type marker struct {
-	fd     int
+	file   *os.File
 	end    *lab.End
 	peer   *lab.End
 	number uint64
@@ -33,7 +32,7 @@ func openMarker(end, peer *lab.End) (*marker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open a socket for markers on %s of %s: %w", end.Name, end.Host.Name, err)
 	}
-	return &marker{fd: fd, end: end, peer: peer}, nil
+	return &marker{file: os.NewFile(uintptr(fd), "marker"), end: end, peer: peer}, nil
 }
 
 // send sends the next marker and returns what to look for.
@@ -46,13 +45,14 @@ func (m *marker) send() (octets []byte, err error) {
 	octets = append(octets, markerText...)
 	octets = binary.BigEndian.AppendUint64(octets, m.number)
 	octets = append(octets, make([]byte, cap(octets)-len(octets))...)
-	if err := unix.Sendto(m.fd, octets, 0, &unix.SockaddrLinklayer{Ifindex: m.end.Index}); err != nil {
+	// The socket is bound: it knows its link.
+	if _, err := m.file.Write(octets); err != nil {
 		return nil, fmt.Errorf("send a marker from %s of %s: %w", m.end.Name, m.end.Host.Name, err)
 	}
 	return octets, nil
 }
 
-func (m *marker) close() { unix.Close(m.fd) }
+func (m *marker) close() { m.file.Close() }
 
 // isMarker tells markers from everything else.
 func isMarker(octets []byte) bool {

@@ -28,6 +28,8 @@ type tap struct {
 	end  *lab.End
 	file *os.File
 	raw  rawConn
+
+	drops uint64 // as far as the kernel has been asked
 }
 
 // rawConn is the part of syscall.RawConn that a tap needs.
@@ -103,7 +105,7 @@ func packetSocket(end *lab.End, protocol uint16) (int, error) {
 
 func bigEndian(v uint16) uint16 { return v<<8 | v>>8 }
 
-// next waits for a frame. After close it returns os.ErrClosed.
+// next waits for a frame, or until the tap is closed.
 func (t *tap) next() (frame, error) {
 	var (
 		f   frame
@@ -160,8 +162,9 @@ func timestamp(control []byte) (int64, error) {
 }
 
 // lost returns how many frames the kernel could not queue for the tap since it
-// was opened or last asked.
-func (t *tap) lost() (uint32, error) {
+// was opened. The kernel forgets its count when it is read
+// (net/packet/af_packet.c, packet_getsockopt).
+func (t *tap) lost() (uint64, error) {
 	var (
 		stats *unix.TpacketStats
 		err   error
@@ -174,7 +177,8 @@ func (t *tap) lost() (uint32, error) {
 	if err != nil {
 		return 0, fmt.Errorf("ask the tap on %s of %s what it lost: %w", t.end.Name, t.end.Host.Name, err)
 	}
-	return stats.Drops, nil
+	t.drops += uint64(stats.Drops)
+	return t.drops, nil
 }
 
 func (t *tap) close() { t.file.Close() }

@@ -53,20 +53,24 @@ func MeasureOffset() Offset {
 // Monotonic brings a CLOCK_REALTIME stamp, in nanoseconds since 1970, over.
 func (o Offset) Monotonic(realtime int64) Instant { return Instant(realtime - o.ahead) }
 
-// Tolerance is how far CLOCK_REALTIME may have moved against CLOCK_MONOTONIC
-// during an exchange before its stamps are no longer trusted: a quarter of the
-// shortest jiffy (1 ms), and well above what NTP slews in a second (500 ppm).
+// Tolerance is how far two measurements may be apart, beyond their own
+// Uncertainty, before the stamps between them are no longer trusted. What is
+// left of a measurement's error, the rounding of two clocks and processors
+// whose counters are not quite in step, is far below it; and a step that is not
+// noticed, at most a quarter of the shortest jiffy (1 ms), is too small to be
+// taken for a timer's work.
 const Tolerance = 250 * time.Microsecond
 
-// Disturbed reports whether CLOCK_REALTIME was set or slewed between two
-// measurements by more than Tolerance and what their own uncertainty explains.
-// The error says by how much.
+// Disturbed returns an error, which says by how much, if CLOCK_REALTIME stepped
+// against CLOCK_MONOTONIC between two measurements: it was set, or the machine
+// was suspended. NTP's slewing is not seen, and does no harm: both clocks are
+// read off one timekeeper, and it moves them alike (kernel/time/timekeeping.c).
 func Disturbed(before, after Offset) error {
 	moved := time.Duration(after.ahead - before.ahead).Abs()
 	if moved <= Tolerance+before.Uncertainty+after.Uncertainty {
 		return nil
 	}
-	return fmt.Errorf("CLOCK_REALTIME moved by %v against CLOCK_MONOTONIC while segments were stamped with it", moved)
+	return fmt.Errorf("CLOCK_REALTIME moved by %v against CLOCK_MONOTONIC while segments were stamped with it: it was set, or the machine suspended", moved)
 }
 
 func read(id int32) int64 {

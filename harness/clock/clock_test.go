@@ -20,10 +20,13 @@ func TestRealtimeStampsLandBetweenMonotonicReadings(t *testing.T) {
 
 func TestDisturbed(t *testing.T) {
 	base := Offset{ahead: 1_000_000_000, Uncertainty: 100}
-	if err := Disturbed(base, Offset{ahead: base.ahead + int64(Tolerance), Uncertainty: 100}); err != nil {
-		t.Errorf("a slew within the tolerance: %v", err)
+	const explained = Tolerance + 200 // with what is uncertain about both
+	for _, moved := range []time.Duration{0, explained, -explained} {
+		if err := Disturbed(base, Offset{ahead: base.ahead + int64(moved), Uncertainty: 100}); err != nil {
+			t.Errorf("%v, which the measurement explains: %v", moved, err)
+		}
 	}
-	for _, moved := range []time.Duration{time.Millisecond, -time.Millisecond, time.Hour} {
+	for _, moved := range []time.Duration{explained + 1, -explained - 1, time.Hour} {
 		if Disturbed(base, Offset{ahead: base.ahead + int64(moved), Uncertainty: 100}) == nil {
 			t.Errorf("a clock set by %v went unnoticed", moved)
 		}

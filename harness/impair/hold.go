@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"sync"
 	"time"
 
 	"github.com/vishvananda/netlink"
@@ -34,6 +33,9 @@ type Hold struct {
 // 200 ms (TCP_RTO_MIN).
 const MaxHold = 150 * time.Millisecond
 
+// minHold is the unit that the netlink library hands delays on in.
+const minHold = time.Microsecond
+
 // The handles of the qdiscs, and the band that holds.
 var (
 	root     = netlink.MakeHandle(1, 0)
@@ -42,11 +44,12 @@ var (
 )
 
 // HoldFIN installs a Hold for what end sends from one address to another. The
-// delay is rounded to a microsecond and must be above 0 and at most MaxHold.
-// NetemAvailable tells whether the running kernel can do it.
+// delay is at least a microsecond and at most MaxHold; a fraction of a
+// microsecond is dropped. NetemAvailable tells whether the running kernel can
+// do it.
 func HoldFIN(end *lab.End, from, to netip.AddrPort, delay time.Duration) (*Hold, error) {
-	if delay <= 0 || delay > MaxHold {
-		return nil, fmt.Errorf("hold FINs from %v to %v for %v: the time must be above 0 and at most %v", from, to, delay, MaxHold)
+	if delay < minHold || delay > MaxHold {
+		return nil, fmt.Errorf("hold FINs from %v to %v for %v: the time must be at least %v and at most %v", from, to, delay, minHold, MaxHold)
 	}
 	if err := install(end.Host, end.Index, from, to, delay); err != nil {
 		return nil, fmt.Errorf("hold FINs from %v to %v on %s of %s: %w", from, to, end.Name, end.Host.Name, err)
@@ -98,43 +101,21 @@ type Counts struct {
 // Counts asks the netem qdisc, which nothing but held FINs enters.
 func (h *Hold) Counts() (Counts, error) {
 	link := &netlink.Dummy{LinkAttrs: netlink.LinkAttrs{Index: h.end.Index}}
-	qdiscs, err := retry(func() ([]netlink.Qdisc, error) { return h.end.Host.Netlink.QdiscList(link) })
+	qdiscs, err := lab.Dump(func() ([]netlink.Qdisc, error) { return h.end.Host.Netlink.QdiscList(link) })
 	if err != nil {
 		return Counts{}, fmt.Errorf("ask the qdiscs of %s what they held: %w", h.end.Host.Name, err)
 	}
 	for _, q := range qdiscs {
-		if s := q.Attrs().Statistics; q.Attrs().Handle == holding && s != nil {
-			// What netem counts as sent has left it; the rest waits in it.
-			waiting := int(s.Queue.Qlen)
-			return Counts{Held: int(s.Basic.Packets) + waiting, Waiting: waiting}, nil
+		if q.Attrs().Handle != holding {
+			continue
 		}
+		s := q.Attrs().Statistics
+		if s == nil || s.Basic == nil || s.Queue == nil {
+			return Counts{}, fmt.Errorf("the kernel tells no statistics of the netem qdisc on %s of %s", h.end.Name, h.end.Host.Name)
+		}
+		// What netem counts as sent has left it; the rest waits in it.
+		waiting := int(s.Queue.Qlen)
+		return Counts{Held: int(s.Basic.Packets) + waiting, Waiting: waiting}, nil
 	}
 	return Counts{}, fmt.Errorf("the netem qdisc on %s of %s is gone", h.end.Name, h.end.Host.Name)
 }
-
-// retry repeats a dump that a change in between has torn.
-func retry[T any](dump func() (T, error)) (T, error) {
-	for {
-		if got, err := dump(); !errors.Is(err, netlink.ErrDumpInterrupted) {
-			return got, err
-		}
-	}
-}
-
-// NetemAvailable reports whether HoldFIN works on the running kernel, by doing
-// on the loopback of a namespace of its own what HoldFIN does. It returns a
-// *kernel.MissingCapability where the kernel refuses, and asks only once.
-var NetemAvailable = sync.OnceValue(func() error {
-	l := lab.New()
-	defer l.Close()
-	host, err := l.Host("probe")
-	if err != nil {
-		return err
-	}
-	lo, err := host.Netlink.LinkByName("lo")
-	if err != nil {
-		return fmt.Errorf("find the loopback of a new namespace: %w", err)
-	}
-	nowhere := netip.MustParseAddrPort("192.0.2.1:1")
-	return install(host, lo.Attrs().Index, nowhere, nowhere, time.Millisecond)
-})

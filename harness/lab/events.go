@@ -2,6 +2,7 @@ package lab
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net/netip"
 	"syscall"
@@ -30,20 +31,27 @@ func (h *Host) subscribe(group uint) (events, error) {
 	if err != nil {
 		return events{}, fmt.Errorf("subscribe to the network events of %s: %w", h.Name, err)
 	}
-	if err := e.socket.SetReceiveTimeout(&unix.Timeval{Sec: int64(eventDeadline / time.Second)}); err != nil {
-		e.close()
-		return events{}, fmt.Errorf("bound the wait for network events of %s: %w", h.Name, err)
-	}
 	return e, nil
 }
 
 func (e events) close() { e.socket.Close() }
 
-// await reads events until one is what is waited for.
-func (e events) await(what string, is func(m syscall.NetlinkMessage) (bool, error)) error {
-	for {
+// await reads events until one is what is waited for, and no longer than
+// within, however many others come.
+func (e events) await(within time.Duration, what string, is func(m syscall.NetlinkMessage) (bool, error)) error {
+	deadline := time.Now().Add(within)
+	for left := within; left > 0; left = time.Until(deadline) {
+		// A timeout of 0 would be none.
+		timeout := unix.NsecToTimeval(max(left, time.Millisecond).Nanoseconds())
+		if err := e.socket.SetReceiveTimeout(&timeout); err != nil {
+			return fmt.Errorf("bound the wait for %s: %w", what, err)
+		}
 		messages, _, err := e.socket.Receive()
-		if err != nil {
+		if errors.Is(err, unix.EAGAIN) {
+			break
+		}
+		// A call with a timeout is not restarted after a signal (signal(7)).
+		if err != nil && !errors.Is(err, unix.EINTR) {
 			return fmt.Errorf("wait for %s: %w", what, err)
 		}
 		for _, m := range messages {
@@ -52,6 +60,7 @@ func (e events) await(what string, is func(m syscall.NetlinkMessage) (bool, erro
 			}
 		}
 	}
+	return fmt.Errorf("wait for %s: the kernel did not tell of it within %v", what, within)
 }
 
 // awaitLinkUp waits until the end of a veth pair that was set up first can
@@ -59,7 +68,7 @@ func (e events) await(what string, is func(m syscall.NetlinkMessage) (bool, erro
 // noop qdisc, which drops everything in silence, from a work item
 // (net/core/link_watch.c, linkwatch_do_dev), which sends its event afterwards.
 func (e events) awaitLinkUp(index int) error {
-	return e.await("the carrier", func(m syscall.NetlinkMessage) (bool, error) {
+	return e.await(eventDeadline, "the carrier", func(m syscall.NetlinkMessage) (bool, error) {
 		if m.Header.Type != unix.RTM_NEWLINK {
 			return false, nil
 		}
@@ -73,7 +82,7 @@ func (e events) awaitLinkUp(index int) error {
 
 // awaitAddress waits until an IPv6 address is there and not tentative.
 func (e events) awaitAddress(index int, addr netip.Addr) error {
-	return e.await("the address to become usable", func(m syscall.NetlinkMessage) (bool, error) {
+	return e.await(eventDeadline, "the address to become usable", func(m syscall.NetlinkMessage) (bool, error) {
 		if m.Header.Type != unix.RTM_NEWADDR || len(m.Data) < unix.SizeofIfAddrmsg {
 			return false, nil
 		}

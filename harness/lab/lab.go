@@ -3,11 +3,13 @@
 // Nothing of the machine's own network is touched: each host is a namespace of
 // its own, links are created straight into the namespaces of their two ends,
 // and all of it is held by file descriptors, so it goes when the lab is closed
-// or the process dies, whichever comes first.
+// or the process dies, whichever comes first. Only a connection that the kernel
+// has yet to finish keeps its namespace a little longer: see Namespace.Close.
 package lab
 
 import (
 	"fmt"
+	"net"
 	"slices"
 )
 
@@ -16,6 +18,7 @@ import (
 // are.
 type Lab struct {
 	undo []func()
+	ends uint16 // how many there are, for hardware addresses of their own
 }
 
 // New returns an empty lab.
@@ -35,6 +38,13 @@ func (l *Lab) Host(name string) (*Host, error) {
 	}
 	l.OnClose(ns.Close)
 	return &Host{Namespace: ns, Name: name}, nil
+}
+
+// newMAC returns a locally administered address that no other end of the lab
+// has.
+func (l *Lab) newMAC() net.HardwareAddr {
+	l.ends++
+	return net.HardwareAddr{0x02, 0, 0, 0, byte(l.ends >> 8), byte(l.ends)}
 }
 
 // OnClose has f called when the lab is closed, before anything that was built

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"net/netip"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/vishvananda/netlink"
@@ -21,7 +23,25 @@ func TestMain(m *testing.M) {
 	if os.Getenv(victim) != "" {
 		die()
 	}
-	os.Exit(m.Run())
+	before := held()
+	code := m.Run()
+	if left := held() - before; code == 0 && left > 0 {
+		fmt.Fprintf(os.Stderr, "the closed labs left %d namespaces and sockets open\n", left)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// held counts the descriptors of namespaces and sockets.
+func held() (n int) {
+	files, _ := filepath.Glob("/proc/self/fd/*")
+	for _, file := range files {
+		to, _ := os.Readlink(file)
+		if strings.HasPrefix(to, "net:") || strings.HasPrefix(to, "socket:") {
+			n++
+		}
+	}
+	return n
 }
 
 func pair(t *testing.T, l *Lab) *Link {
@@ -79,8 +99,12 @@ func deliver(from, to *End, source, target netip.Addr) error {
 	if err := unix.Sendto(sender, []byte("one"), 0, bound); err != nil {
 		return err
 	}
-	_, err = unix.Read(receiver, make([]byte, 3))
-	return err
+	for {
+		// A call with a timeout is not restarted after a signal (signal(7)).
+		if _, err := unix.Read(receiver, make([]byte, 3)); !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
 }
 
 func datagramSocket(end *End, addr netip.Addr) (fd int, err error) {
@@ -215,12 +239,11 @@ func TestNothingSurvivesSIGKILL(t *testing.T) {
 	l := New()
 	t.Cleanup(l.Close)
 	witness := mustHost(t, l, "witness")
-	events := make(chan netlink.LinkUpdate)
-	done := make(chan struct{})
-	defer close(done)
-	if err := netlink.LinkSubscribeAt(witness.handle, events, done); err != nil {
+	links, err := witness.subscribe(unix.RTNLGRP_LINK)
+	if err != nil {
 		t.Fatal(err)
 	}
+	defer links.close()
 
 	inherited := os.NewFile(uintptr(mustDup(t, witness.FD())), "witness")
 	defer inherited.Close()
@@ -242,12 +265,16 @@ func TestNothingSurvivesSIGKILL(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait()
-	for event := range events {
-		if event.Link.Attrs().Name == "victim" && event.Header.Type == unix.RTM_DELLINK {
-			return
+	err = links.await(eventDeadline, "the victim's link to go", func(m syscall.NetlinkMessage) (bool, error) {
+		if m.Header.Type != unix.RTM_DELLINK {
+			return false, nil
 		}
+		link, err := netlink.LinkDeserialize((*unix.NlMsghdr)(&m.Header), m.Data)
+		return err == nil && link.Attrs().Name == "victim", err
+	})
+	if err != nil {
+		t.Errorf("the victim's namespace outlived it: %v", err)
 	}
-	t.Error("the victim's namespace outlived it")
 }
 
 func mustDup(t *testing.T, fd int) int {

@@ -35,24 +35,19 @@ type Plug struct {
 	Addresses []netip.Prefix
 }
 
-// Link connects two hosts. The ends know each other's hardware addresses, so
-// neither ARP nor neighbour discovery is ever sent; offloads are off; when Link
-// returns, what is sent from any address of either end arrives at the other.
+// Link connects two hosts. The ends are introduced to each other and resolve no
+// other neighbour (IFF_NOARP); offloads are off; when Link returns, what is sent
+// from any address of either end arrives at the other.
 func (l *Lab) Link(a, b Plug) (*Link, error) {
-	link := &Link{Ends: [2]*End{newEnd(a, 1), newEnd(b, 2)}}
+	link := &Link{Ends: [2]*End{newEnd(a, l.newMAC()), newEnd(b, l.newMAC())}}
 	if err := link.build(); err != nil {
 		return nil, fmt.Errorf("link %s:%s to %s:%s: %w", a.Host.Name, a.Name, b.Host.Name, b.Name, err)
 	}
 	return link, nil
 }
 
-func newEnd(p Plug, number byte) *End {
-	return &End{
-		Host:      p.Host,
-		Name:      p.Name,
-		MAC:       net.HardwareAddr{0x02, 0, 0, 0, 0, number}, // locally administered
-		Addresses: p.Addresses,
-	}
+func newEnd(p Plug, mac net.HardwareAddr) *End {
+	return &End{Host: p.Host, Name: p.Name, MAC: mac, Addresses: p.Addresses}
 }
 
 func (l *Link) build() error {
@@ -81,37 +76,70 @@ func (l *Link) build() error {
 	if err := carrier.awaitLinkUp(near.Index); err != nil {
 		return fmt.Errorf("%s on %s: %w", near.Name, near.Host.Name, err)
 	}
-	for i, end := range l.Ends {
-		if err := end.address(l.Ends[1-i]); err != nil {
+	for _, end := range l.Ends {
+		if err := end.address(); err != nil {
 			return fmt.Errorf("%s on %s: %w", end.Name, end.Host.Name, err)
+		}
+	}
+	return Introduce(near, far)
+}
+
+// Introduce tells two ends each other's hardware addresses, which they neither
+// ask for nor tell by themselves. They need not be ends of one link, if what is
+// between them passes frames on as they are.
+func Introduce(a, b *End) error {
+	return errors.Join(a.learn(b), b.learn(a))
+}
+
+func (e *End) learn(peer *End) error {
+	for _, prefix := range peer.Addresses {
+		if err := e.Host.Netlink.NeighSet(&netlink.Neigh{
+			LinkIndex:    e.Index,
+			State:        netlink.NUD_PERMANENT,
+			IP:           prefix.Addr().AsSlice(),
+			HardwareAddr: peer.MAC,
+		}); err != nil {
+			return fmt.Errorf("introduce %v to %s of %s: %w", prefix.Addr(), e.Name, e.Host.Name, err)
 		}
 	}
 	return nil
 }
 
-// up makes the end quiet and brings it up.
+// up makes the end quiet and brings it up. It uses ioctls (netdevice(7)), which
+// take a fraction of what netlink's requests do.
 func (e *End) up() error {
-	link, err := e.Host.Netlink.LinkByName(e.Name)
-	if err != nil {
-		return err
-	}
-	e.Index = link.Attrs().Index
-	if err := e.Host.Do(e.turnOffloadsOff); err != nil {
-		return err
-	}
-	// Without IFF_MULTICAST the kernel sends no MLD reports for the groups
-	// that IPv6 joins by itself.
-	if err := e.Host.Netlink.LinkSetMulticastOff(link); err != nil {
-		return fmt.Errorf("turn multicast off: %w", err)
-	}
-	if err := e.Host.Netlink.LinkSetUp(link); err != nil {
-		return fmt.Errorf("set up: %w", err)
-	}
-	return nil
+	return e.Host.Do(func() error {
+		fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return fmt.Errorf("open a socket for ioctls: %w", err)
+		}
+		defer unix.Close(fd)
+		request, err := unix.NewIfreq(e.Name)
+		if err != nil {
+			return fmt.Errorf("the name has to have 1 to 15 characters: %w", err)
+		}
+		if err := unix.IoctlIfreq(fd, unix.SIOCGIFINDEX, request); err != nil {
+			return fmt.Errorf("ask for the index: %w", err)
+		}
+		e.Index = int(request.Uint32())
+		if err := e.turnOffloadsOff(fd); err != nil {
+			return err
+		}
+		// IPv6 joins groups by itself and reports them (MLD), at some time
+		// later: its addresses' solicited-node groups unless IFF_NOARP is set,
+		// on a router the routers' groups if IFF_MULTICAST is (net/ipv6/addrconf.c,
+		// addrconf_join_solict and dev_forward_change). IFF_NOARP also stops
+		// duplicate address detection (addrconf_dad_begin).
+		request.SetUint16(unix.IFF_UP | unix.IFF_NOARP)
+		if err := unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, request); err != nil {
+			return fmt.Errorf("set up: %w", err)
+		}
+		return nil
+	})
 }
 
-// address gives the end its addresses and the way to its peer's.
-func (e *End) address(peer *End) error {
+// address gives the end its addresses.
+func (e *End) address() error {
 	link := &netlink.Dummy{LinkAttrs: netlink.LinkAttrs{Index: e.Index}}
 	for _, prefix := range e.Addresses {
 		add := e.addIPv4
@@ -120,16 +148,6 @@ func (e *End) address(peer *End) error {
 		}
 		if err := add(link, prefix); err != nil {
 			return fmt.Errorf("add address %v: %w", prefix, err)
-		}
-	}
-	for _, prefix := range peer.Addresses {
-		if err := e.Host.Netlink.NeighSet(&netlink.Neigh{
-			LinkIndex:    e.Index,
-			State:        netlink.NUD_PERMANENT,
-			IP:           prefix.Addr().AsSlice(),
-			HardwareAddr: peer.MAC,
-		}); err != nil {
-			return fmt.Errorf("set the neighbour %v: %w", prefix.Addr(), err)
 		}
 	}
 	return nil

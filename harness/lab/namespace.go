@@ -26,15 +26,13 @@ type Namespace struct {
 	Netlink *netlink.Handle
 }
 
-// quiet keeps a namespace from sending anything by itself, so that a tap sees
-// the test's own segments and nothing else: no duplicate address detection, no
-// router solicitation, no link-local address.
+// quiet makes a namespace whose links have IPv6, and no link-local address:
+// only for that one does the kernel solicit routers (net/ipv6/addrconf.c,
+// addrconf_dad_completed). What else IPv6 would send by itself, End.up prevents.
+// Each of these takes as long as setting up an address: there is none to spare.
 var quiet = map[string]string{
-	"net.ipv6.conf.default.disable_ipv6":         "0",
-	"net.ipv6.conf.default.accept_dad":           "0",
-	"net.ipv6.conf.default.accept_ra":            "0",
-	"net.ipv6.conf.default.router_solicitations": "0",
-	"net.ipv6.conf.default.addr_gen_mode":        "1",
+	"net.ipv6.conf.default.disable_ipv6":  "0",
+	"net.ipv6.conf.default.addr_gen_mode": "1",
 }
 
 // newNamespace makes a namespace whose links will be quiet. It needs
@@ -90,8 +88,11 @@ func (ns *Namespace) SetSysctl(name, value string) error {
 	return ns.Do(func() error { return writeSysctl(name, value) })
 }
 
-// Close lets go of the namespace. The kernel removes it and what is in it as
-// soon as no socket of it is open any more.
+// Close lets go of the namespace. The kernel removes it and what is in it once
+// the last of its sockets is gone. That may be a while after the program has
+// closed it: a TCP socket with a FIN still to be acknowledged, or in FIN_WAIT2
+// for longer than a minute, holds its namespace until the kernel gives the
+// connection up (tcp(7): tcp_orphan_retries, tcp_fin_timeout).
 func (ns *Namespace) Close() {
 	if ns.Netlink != nil {
 		ns.Netlink.Close()

@@ -31,15 +31,10 @@ type (
 	ethtoolValue struct{ command, data uint32 }
 )
 
-// turnOffloadsOff has to be called in the end's namespace. It uses the ioctl
-// itself because the ethtool library looks up features by name each time, which
-// takes as long as making a namespace does.
-func (e *End) turnOffloadsOff() error {
-	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return fmt.Errorf("open a socket for ethtool: %w", err)
-	}
-	defer unix.Close(fd)
+// turnOffloadsOff makes the ioctls by itself, on a socket of the end's namespace,
+// because the ethtool library looks up features by name each time, which takes as
+// long as making a namespace does.
+func (e *End) turnOffloadsOff(fd int) error {
 	for _, o := range offloads {
 		value := ethtoolValue{command: o.command}
 		request := ifreqData{data: unsafe.Pointer(&value)}

@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"errors"
 	"maps"
 	"net/netip"
 	"strings"
@@ -8,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/finwait/finwait/harness/kernel"
 	"github.com/finwait/finwait/harness/lab"
 )
 
@@ -42,6 +44,16 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("%q gave %v", text, got)
 		}
 	})
+}
+
+func TestWithoutTCPDiagThatIsWhatIsMissing(t *testing.T) {
+	var missing *kernel.MissingCapability
+	if err := lacking(unix.ENOENT); !errors.As(err, &missing) || missing.Name != "tcp_diag" {
+		t.Errorf("sock_diag's answer without tcp_diag was taken for: %v", err)
+	}
+	if err := lacking(unix.ENOMEM); errors.As(err, &missing) {
+		t.Errorf("a failure was taken for a missing capability: %v", err)
+	}
 }
 
 // A connection over the loopback is enough to see that counters and

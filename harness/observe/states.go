@@ -8,6 +8,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/finwait/finwait/harness/kernel"
 	"github.com/finwait/finwait/harness/lab"
 )
 
@@ -26,27 +27,31 @@ var states = []State{
 // StateOf asks sock_diag(7) for the state of the connection between two
 // addresses, seen from host. It finds TIME_WAIT and FIN_WAIT2 mini-sockets,
 // which no tracepoint and no BPF callback reports. A connection that is not
-// there is Closed.
+// there is Closed. A kernel without tcp_diag gives a *kernel.MissingCapability.
 func StateOf(host *lab.Host, local, remote netip.AddrPort) (State, error) {
 	family := uint8(unix.AF_INET)
 	if local.Addr().Is6() {
 		family = unix.AF_INET6
 	}
-	for {
-		sockets, err := host.Netlink.SocketDiagTCP(family)
-		if errors.Is(err, netlink.ErrDumpInterrupted) {
-			continue
-		}
-		if err != nil {
-			return "", fmt.Errorf("ask sock_diag of %s for the state of %v to %v: %w", host.Name, local, remote, err)
-		}
-		for _, s := range sockets {
-			if address(s.ID.Source.To16(), s.ID.SourcePort) == flat(local) && address(s.ID.Destination.To16(), s.ID.DestinationPort) == flat(remote) {
-				return nameOf(s.State)
-			}
-		}
-		return Closed, nil
+	sockets, err := lab.Dump(func() ([]*netlink.Socket, error) { return host.Netlink.SocketDiagTCP(family) })
+	if err != nil {
+		return "", fmt.Errorf("ask sock_diag of %s for the state of %v to %v: %w", host.Name, local, remote, lacking(err))
 	}
+	for _, s := range sockets {
+		if address(s.ID.Source.To16(), s.ID.SourcePort) == flat(local) && address(s.ID.Destination.To16(), s.ID.DestinationPort) == flat(remote) {
+			return nameOf(s.State)
+		}
+	}
+	return Closed, nil
+}
+
+// lacking says what it means that sock_diag has nobody to hand a question about
+// TCP to (net/ipv4/inet_diag.c, inet_diag_lock_handler).
+func lacking(err error) error {
+	if errors.Is(err, unix.ENOENT) {
+		return &kernel.MissingCapability{Name: "tcp_diag", Err: err}
+	}
+	return err
 }
 
 func nameOf(number uint8) (State, error) {

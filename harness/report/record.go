@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/finwait/finwait/harness/segment"
 	"github.com/finwait/finwait/harness/teardown"
 )
 
@@ -149,8 +150,8 @@ func worse(a, b teardown.Outcome) teardown.Outcome {
 func (s Scenario) Latency() (median time.Duration, ok bool) {
 	var took []time.Duration
 	for _, t := range s.Trials {
-		client, closed := t.Latency[teardown.Client]
-		server, also := t.Latency[teardown.Server]
+		client, closed := t.Latency[segment.Client]
+		server, also := t.Latency[segment.Server]
 		if closed && also {
 			took = append(took, max(client, server))
 		}

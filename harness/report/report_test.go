@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/finwait/finwait/harness/segment"
 	"github.com/finwait/finwait/harness/teardown"
 )
 
@@ -21,8 +22,8 @@ func record(source string, scenarios map[string][]teardown.Outcome) *Record {
 	r := New(Kernel{Source: source, Release: "1.2.3"}, "virtual")
 	for name, outcomes := range scenarios {
 		for _, o := range outcomes {
-			trial := &teardown.Trial{Outcome: o, Latency: map[teardown.Side]time.Duration{
-				teardown.Client: time.Millisecond, teardown.Server: 2 * time.Millisecond,
+			trial := &teardown.Trial{Outcome: o, Latency: map[segment.Side]time.Duration{
+				segment.Client: time.Millisecond, segment.Server: 2 * time.Millisecond,
 			}}
 			if o == teardown.Inconclusive {
 				trial.Why = []string{"the order asked for was not seen"}
@@ -211,7 +212,7 @@ func TestClocksThatDifferAreSaid(t *testing.T) {
 func TestLatencyIsTheMedian(t *testing.T) {
 	var s Scenario
 	for _, ms := range []time.Duration{9, 1, 2} {
-		s.Trials = append(s.Trials, teardown.Trial{Latency: map[teardown.Side]time.Duration{teardown.Client: 0, teardown.Server: ms}})
+		s.Trials = append(s.Trials, teardown.Trial{Latency: map[segment.Side]time.Duration{segment.Client: 0, segment.Server: ms}})
 	}
 	s.Trials = append(s.Trials, teardown.Trial{Outcome: stuck})
 	if got, ok := s.Latency(); !ok || got != 2 {

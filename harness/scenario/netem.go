@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/finwait/finwait/harness/impair"
+	"github.com/finwait/finwait/harness/lab"
+	"github.com/finwait/finwait/harness/segment"
 	"github.com/finwait/finwait/harness/teardown"
 	"github.com/finwait/finwait/topologies"
 )
@@ -22,11 +24,23 @@ type holdClientFIN struct{ delay time.Duration }
 func (holdClientFIN) Available() error { return impair.NetemAvailable() }
 
 func (holdClientFIN) Asks() []teardown.Overtaking {
-	return []teardown.Overtaking{{From: teardown.Client, Fast: teardown.ACKOfFIN, Slow: teardown.FIN}}
+	return []teardown.Overtaking{{From: segment.Client, Fast: segment.KindACKOfFIN, Slow: segment.KindFIN}}
 }
 
-func (h holdClientFIN) Install(pair topologies.Pair, client, server netip.AddrPort) (Installed, error) {
-	hold, err := impair.HoldFIN(pair.Client, client, server, h.delay)
+func (h holdClientFIN) Build(l *lab.Lab, family topologies.Family) (Stage, error) {
+	pair, err := topologies.NewPair(l, family)
+	return netemStage{pair, h.delay}, err
+}
+
+type netemStage struct {
+	pair  topologies.Pair
+	delay time.Duration
+}
+
+func (s netemStage) Ends() topologies.Pair { return s.pair }
+
+func (s netemStage) Install(client, server netip.AddrPort) (Installed, error) {
+	hold, err := impair.HoldFIN(s.pair.Client, client, server, s.delay)
 	if err != nil {
 		return nil, err
 	}

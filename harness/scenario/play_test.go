@@ -6,13 +6,17 @@ import (
 	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"github.com/finwait/finwait/harness/kernel"
+	"github.com/finwait/finwait/harness/lab"
 	"github.com/finwait/finwait/harness/scenario"
+	"github.com/finwait/finwait/harness/segment"
 	"github.com/finwait/finwait/harness/sock"
 	"github.com/finwait/finwait/harness/teardown"
 	"github.com/finwait/finwait/topologies"
@@ -30,10 +34,10 @@ func TestPlayInOrder(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if trial.Outcome != teardown.Clean || trial.States[teardown.Server] != "TIME_WAIT" {
+				if trial.Outcome != teardown.Clean || trial.States[segment.Server] != "TIME_WAIT" {
 					t.Errorf("not a clean active close of the server: %s %v %v", trial.Outcome, trial.Why, trial.States)
 				}
-				if _, held := trial.Drops[teardown.Server]; held != closing.Keeps {
+				if _, held := trial.Drops[segment.Server]; held != closing.Keeps {
 					t.Errorf("after %s the socket is still there: %v", closing.Name, held)
 				}
 			})
@@ -55,24 +59,30 @@ func TestMissingSysctlIsAMissingCapability(t *testing.T) {
 
 // astray sends everything for the server to a hardware address that nobody has,
 // so that none of it arrives.
-type astray struct{}
+type astray struct{ pair topologies.Pair }
 
 func (astray) Available() error            { return nil }
 func (astray) Asks() []teardown.Overtaking { return nil }
 func (astray) Idle() (bool, error)         { return true, nil }
 func (astray) Fired() error                { return nil }
-func (a astray) Install(pair topologies.Pair, _, server netip.AddrPort) (scenario.Installed, error) {
-	return a, pair.Client.Host.Netlink.NeighSet(&netlink.Neigh{
-		LinkIndex: pair.Client.Index, State: netlink.NUD_PERMANENT,
+func (a astray) Build(l *lab.Lab, family topologies.Family) (scenario.Stage, error) {
+	pair, err := topologies.NewPair(l, family)
+	a.pair = pair
+	return a, err
+}
+func (a astray) Ends() topologies.Pair { return a.pair }
+func (a astray) Install(_, server netip.AddrPort) (scenario.Installed, error) {
+	return a, a.pair.Client.Host.Netlink.NeighSet(&netlink.Neigh{
+		LinkIndex: a.pair.Client.Index, State: netlink.NUD_PERMANENT,
 		IP: server.Addr().AsSlice(), HardwareAddr: net.HardwareAddr{2, 0, 0, 0, 0, 0x99},
 	})
 }
 
 func TestWhatNeverArrivesLeavesBothEndsStuck(t *testing.T) {
 	t.Parallel()
-	for serverFirst, want := range map[bool]map[teardown.Side]string{
-		false: {teardown.Client: "CLOSING", teardown.Server: "FIN_WAIT1"},
-		true:  {teardown.Client: "CLOSE_WAIT", teardown.Server: "FIN_WAIT1"},
+	for serverFirst, want := range map[bool]map[segment.Side]string{
+		false: {segment.Client: "CLOSING", segment.Server: "FIN_WAIT1"},
+		true:  {segment.Client: "CLOSE_WAIT", segment.Server: "FIN_WAIT1"},
 	} {
 		trial, err := scenario.Play(t.Context(), scenario.Scenario{
 			Name: "astray", Family: topologies.IPv4, Disturbance: astray{}, ServerFirst: serverFirst, Deadline: 100 * time.Millisecond,
@@ -82,6 +92,97 @@ func TestWhatNeverArrivesLeavesBothEndsStuck(t *testing.T) {
 		}
 		if trial.Outcome != teardown.Stuck || !maps.Equal(trial.States, want) {
 			t.Errorf("server first %v: %s %v in %v, want stuck in %v", serverFirst, trial.Outcome, trial.Why, trial.States, want)
+		}
+	}
+}
+
+// destroyed ends the server's socket before the closing calls, as ss -K does.
+type destroyed struct{ astray }
+
+func (d destroyed) Build(l *lab.Lab, family topologies.Family) (scenario.Stage, error) {
+	pair, err := topologies.NewPair(l, family)
+	d.pair = pair
+	return d, err
+}
+
+func (d destroyed) Install(client, server netip.AddrPort) (scenario.Installed, error) {
+	return d, d.pair.Server.Host.Netlink.SocketDestroy(net.TCPAddrFromAddrPort(server), net.TCPAddrFromAddrPort(client))
+}
+
+// A kernel that resets the connection under the programs' hands is an outcome,
+// and no mistake of the harness.
+func TestAResetBeforeTheClosingCallsIsAReset(t *testing.T) {
+	t.Parallel()
+	for _, serverFirst := range []bool{false, true} {
+		for _, closing := range []sock.Closing{sock.ShutdownWrite, sock.Close} {
+			trial, err := scenario.Play(t.Context(), scenario.Scenario{
+				Name: "destroyed", Family: topologies.IPv4, Disturbance: destroyed{}, ServerFirst: serverFirst,
+				Server: scenario.Behaviour{Closing: closing},
+			})
+			if errors.Is(err, unix.EOPNOTSUPP) {
+				t.Skip("this kernel cannot destroy sockets (CONFIG_INET_DIAG_DESTROY)")
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if trial.Outcome != teardown.Reset {
+				t.Errorf("server first %v, %s: %s %q", serverFirst, closing.Name, trial.Outcome, trial.Why)
+			}
+		}
+	}
+}
+
+// lazy is a disturbance that does not do what it is for.
+type lazy struct{ destroyed }
+
+func (z lazy) Install(_, _ netip.AddrPort) (scenario.Installed, error) { return z, nil }
+func (lazy) Fired() error                                              { return errors.New("it never fired") }
+
+func (z lazy) Build(l *lab.Lab, family topologies.Family) (scenario.Stage, error) {
+	pair, err := topologies.NewPair(l, family)
+	z.pair = pair
+	return z, err
+}
+
+func TestADisturbanceThatDidNothingIsInconclusive(t *testing.T) {
+	t.Parallel()
+	trial, err := scenario.Play(t.Context(), scenario.Scenario{Name: "lazy", Family: topologies.IPv4, Disturbance: lazy{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if trial.Outcome != teardown.Inconclusive || !slices.Contains(trial.Why, "it never fired") {
+		t.Errorf("%s %q", trial.Outcome, trial.Why)
+	}
+}
+
+func TestPrepareSetsSocketOptions(t *testing.T) {
+	t.Parallel()
+	trial, err := scenario.Play(t.Context(), scenario.Scenario{
+		Name: "linger2", Family: topologies.IPv4, ServerFirst: true,
+		Server: scenario.Behaviour{Closing: sock.Close, Prepare: func(c *sock.Conn) error { return c.SetLinger2(-1) }},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Without time in FIN_WAIT2 the kernel sends a RST (TCPAbortOnData).
+	if trial.Outcome != teardown.Reset || trial.Counters[segment.Server]["TCPAbortOnData"] != 1 {
+		t.Errorf("%s %q %v", trial.Outcome, trial.Why, trial.Counters)
+	}
+}
+
+func TestWireBringsAboutTheOrder(t *testing.T) {
+	t.Parallel()
+	late := []teardown.Overtaking{{From: segment.Client, Fast: segment.KindACKOfFIN, Slow: segment.KindFIN}}
+	for _, family := range []topologies.Family{topologies.IPv4, topologies.IPv6} {
+		trial, err := scenario.Play(t.Context(), scenario.Scenario{
+			Name: "wired", Family: family,
+			Disturbance: scenario.Wire(late, "hold client fin until client ack-of-fin"),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if trial.Outcome == teardown.Inconclusive || len(trial.Overtook) != 1 {
+			t.Errorf("over %s: %s %q %v", family, trial.Outcome, trial.Why, trial.Overtook)
 		}
 	}
 }

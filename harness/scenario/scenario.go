@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/finwait/finwait/harness/lab"
 	"github.com/finwait/finwait/harness/sock"
 	"github.com/finwait/finwait/harness/teardown"
 	"github.com/finwait/finwait/topologies"
@@ -42,6 +43,9 @@ type Behaviour struct {
 	// Closing is the call that ends the connection; the zero value is
 	// sock.ShutdownWrite. An end that keeps its socket reads on from it.
 	Closing sock.Closing
+	// Prepare, if not nil, is called with the connected socket before anything
+	// is sent: for socket options.
+	Prepare func(*sock.Conn) error
 	// Sysctls are set in the end's namespace before anything else, by their
 	// dotted names.
 	Sysctls map[string]string
@@ -55,11 +59,20 @@ type Disturbance interface {
 	// Asks lists the overtakings that it is to bring about. A trial that shows
 	// another set is inconclusive.
 	Asks() []teardown.Overtaking
-	// Install puts it in place between two idle ends of a connection.
-	Install(pair topologies.Pair, client, server netip.AddrPort) (Installed, error)
+	// Build builds the lab that it works in.
+	Build(l *lab.Lab, family topologies.Family) (Stage, error)
 }
 
-// An Installed disturbance is in place until its lab is closed.
+// A Stage is a lab with a disturbance in it.
+type Stage interface {
+	// Ends are those of the connection, and of the recording.
+	Ends() topologies.Pair
+	// Install puts the disturbance in place between two idle ends of a
+	// connection, until the lab is closed.
+	Install(client, server netip.AddrPort) (Installed, error)
+}
+
+// An Installed disturbance is at work.
 type Installed interface {
 	// Idle reports whether it holds nothing back at the moment.
 	Idle() (bool, error)

@@ -1,7 +1,9 @@
 package sock
 
 import (
+	"errors"
 	"fmt"
+	"os"
 
 	"golang.org/x/sys/unix"
 
@@ -34,7 +36,7 @@ func (c *Conn) End(how Closing) (clock.Instant, error) { return how.make(c) }
 // program, which goes on reading. It returns when the call was made.
 func (c *Conn) Shutdown() (clock.Instant, error) {
 	at := clock.Now()
-	if err := unix.Shutdown(c.socket.fd, unix.SHUT_WR); err != nil {
+	if err := c.socket.control(func(fd int) error { return unix.Shutdown(fd, unix.SHUT_WR) }); err != nil {
 		return at, fmt.Errorf("shutdown(SHUT_WR) the connection to %v: %w", c.Remote, err)
 	}
 	return at, nil
@@ -45,11 +47,7 @@ func (c *Conn) Shutdown() (clock.Instant, error) {
 // returns when the call was made; a second call does nothing.
 func (c *Conn) Close() (clock.Instant, error) {
 	at := clock.Now()
-	if c.closed {
-		return at, nil
-	}
-	c.closed = true
-	if err := c.socket.close(); err != nil {
+	if err := c.socket.close(); err != nil && !errors.Is(err, os.ErrClosed) {
 		return at, fmt.Errorf("close the connection to %v: %w", c.Remote, err)
 	}
 	return at, nil
@@ -59,7 +57,9 @@ func (c *Conn) Close() (clock.Instant, error) {
 // seconds for the FIN to be acknowledged; 0 makes it send a RST instead.
 func (c *Conn) SetLinger(seconds int) error {
 	linger := &unix.Linger{Onoff: 1, Linger: int32(seconds)}
-	if err := unix.SetsockoptLinger(c.socket.fd, unix.SOL_SOCKET, unix.SO_LINGER, linger); err != nil {
+	if err := c.socket.control(func(fd int) error {
+		return unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, linger)
+	}); err != nil {
 		return fmt.Errorf("set SO_LINGER to %d s: %w", seconds, err)
 	}
 	return nil
@@ -70,7 +70,9 @@ func (c *Conn) SetLinger(seconds int) error {
 // less than 0 not at all, more than 120 is taken as 120 (net/ipv4/tcp.c,
 // do_tcp_setsockopt).
 func (c *Conn) SetLinger2(seconds int) error {
-	if err := unix.SetsockoptInt(c.socket.fd, unix.IPPROTO_TCP, unix.TCP_LINGER2, seconds); err != nil {
+	if err := c.socket.control(func(fd int) error {
+		return unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_LINGER2, seconds)
+	}); err != nil {
 		return fmt.Errorf("set TCP_LINGER2 to %d s: %w", seconds, err)
 	}
 	return nil

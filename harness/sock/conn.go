@@ -22,7 +22,6 @@ import (
 // with ends, whatever waits on it returns that context's error.
 type Conn struct {
 	socket *socket
-	closed bool
 	// Local and Remote are the connection's addresses, seen from this end.
 	Local, Remote netip.AddrPort
 }
@@ -43,9 +42,9 @@ func Dial(ctx context.Context, host *lab.Host, to netip.AddrPort) (*Conn, error)
 	return newConn(s)
 }
 
-// connect is connect(2) on a non-blocking socket: once it is writable,
-// SO_ERROR tells how the handshake ended. The call is made from inside the
-// poller's loop, because what happened before that began is not waited for.
+// connect is connect(2) on a non-blocking socket, followed by a wait for the
+// handshake to end. The call is made from inside the poller's loop, because what
+// happened before that began is not waited for.
 func (s *socket) connect(to netip.AddrPort) error {
 	var err error
 	started := false
@@ -55,11 +54,8 @@ func (s *socket) connect(to netip.AddrPort) error {
 			err = unix.Connect(int(fd), sockaddr(to))
 			return !errors.Is(err, unix.EINPROGRESS)
 		}
-		var code int
-		if code, err = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR); err == nil && code != 0 {
-			err = unix.Errno(code)
-		}
-		return true
+		err = handshake(int(fd))
+		return !errors.Is(err, unix.EINPROGRESS)
 	})
 	if waited != nil {
 		return waited
@@ -67,18 +63,43 @@ func (s *socket) connect(to netip.AddrPort) error {
 	return err
 }
 
+// handshake returns how the handshake ended, or unix.EINPROGRESS. A wake from
+// the poller does not tell that it ended: a socket is writable before it
+// connects, too, and that event may come late (go.dev/issue/14548). Nor does a
+// SO_ERROR of 0, but a socket that has a peer is connected.
+func handshake(fd int) error {
+	code, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
+	if err != nil {
+		return fmt.Errorf("SO_ERROR: %w", err)
+	}
+	if code != 0 {
+		return unix.Errno(code)
+	}
+	if _, err := unix.Getpeername(fd); errors.Is(err, unix.ENOTCONN) {
+		return unix.EINPROGRESS
+	}
+	return nil
+}
+
 func newConn(s *socket) (*Conn, error) {
-	local, err := unix.Getsockname(s.fd)
+	c := &Conn{socket: s}
+	err := s.control(func(fd int) error {
+		local, err := unix.Getsockname(fd)
+		if err != nil {
+			return fmt.Errorf("getsockname of a connection: %w", err)
+		}
+		remote, err := unix.Getpeername(fd)
+		if err != nil {
+			return fmt.Errorf("getpeername of a connection: %w", err)
+		}
+		c.Local, c.Remote = addrPort(local), addrPort(remote)
+		return nil
+	})
 	if err != nil {
 		s.close()
-		return nil, fmt.Errorf("getsockname of a connection: %w", err)
+		return nil, err
 	}
-	remote, err := unix.Getpeername(s.fd)
-	if err != nil {
-		s.close()
-		return nil, fmt.Errorf("getpeername of a connection: %w", err)
-	}
-	return &Conn{socket: s, Local: addrPort(local), Remote: addrPort(remote)}, nil
+	return c, nil
 }
 
 // Write hands all of data to the kernel.

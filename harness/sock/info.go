@@ -17,17 +17,24 @@ type Info struct {
 	Drops uint32
 }
 
-// Info asks the kernel; it is an error after Close.
+// Info asks the kernel. After Close its error wraps os.ErrClosed.
 func (c *Conn) Info() (Info, error) {
-	tcp, err := unix.GetsockoptTCPInfo(c.socket.fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+	var info Info
+	err := c.socket.control(func(fd int) error {
+		tcp, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+		if err != nil {
+			return fmt.Errorf("TCP_INFO: %w", err)
+		}
+		info.TCP = *tcp
+		if info.Drops, err = drops(fd); err != nil {
+			return fmt.Errorf("SO_MEMINFO: %w", err)
+		}
+		return nil
+	})
 	if err != nil {
-		return Info{}, fmt.Errorf("TCP_INFO of the connection to %v: %w", c.Remote, err)
+		return Info{}, fmt.Errorf("ask the kernel about the connection to %v: %w", c.Remote, err)
 	}
-	drops, err := drops(c.socket.fd)
-	if err != nil {
-		return Info{}, fmt.Errorf("SO_MEMINFO of the connection to %v: %w", c.Remote, err)
-	}
-	return Info{TCP: *tcp, Drops: drops}, nil
+	return info, nil
 }
 
 // drops reads the last of SO_MEMINFO's entries, SK_MEMINFO_DROPS of

@@ -37,18 +37,20 @@ func Listen(ctx context.Context, host *lab.Host, addr netip.AddrPort) (*Listener
 }
 
 func (l *Listener) bind(addr netip.AddrPort) error {
-	if err := unix.Bind(l.socket.fd, sockaddr(addr)); err != nil {
-		return fmt.Errorf("bind: %w", err)
-	}
-	if err := unix.Listen(l.socket.fd, unix.SOMAXCONN); err != nil {
-		return err
-	}
-	bound, err := unix.Getsockname(l.socket.fd)
-	if err != nil {
-		return fmt.Errorf("getsockname: %w", err)
-	}
-	l.Addr = addrPort(bound)
-	return nil
+	return l.socket.control(func(fd int) error {
+		if err := unix.Bind(fd, sockaddr(addr)); err != nil {
+			return fmt.Errorf("bind: %w", err)
+		}
+		if err := unix.Listen(fd, unix.SOMAXCONN); err != nil {
+			return err
+		}
+		bound, err := unix.Getsockname(fd)
+		if err != nil {
+			return fmt.Errorf("getsockname: %w", err)
+		}
+		l.Addr = addrPort(bound)
+		return nil
+	})
 }
 
 // Accept waits for a connection that has finished its handshake.

@@ -17,7 +17,6 @@ import (
 // A socket is a non-blocking TCP socket that waits in the runtime's poller, and
 // no longer than its context lasts.
 type socket struct {
-	fd     int
 	file   *os.File
 	raw    syscall.RawConn
 	ctx    context.Context
@@ -49,10 +48,20 @@ func adopt(ctx context.Context, fd int) (*socket, error) {
 		return nil, fmt.Errorf("hand a socket to the poller: %w", err)
 	}
 	return &socket{
-		fd: fd, file: file, raw: raw, ctx: ctx,
+		file: file, raw: raw, ctx: ctx,
 		// A deadline in the past wakes whoever waits on the socket.
 		forget: context.AfterFunc(ctx, func() { _ = file.SetDeadline(time.Unix(1, 0)) }),
 	}, nil
+}
+
+// control runs f on the descriptor. Once the socket is closed, when the number
+// may be another file's, it returns os.ErrClosed.
+func (s *socket) control(f func(fd int) error) error {
+	var err error
+	if s.raw.Control(func(fd uintptr) { err = f(int(fd)) }) != nil {
+		return os.ErrClosed // the only reason that it has
+	}
+	return err
 }
 
 // close is close(2): nobody else may be waiting on the socket.

@@ -65,15 +65,17 @@ func (x *Exchange) End(s segment.Side) *End {
 	return &x.Server
 }
 
-// begin is the moment of the first closing call; ok is false where there was
-// none.
-func (x *Exchange) begin() (at time.Duration, ok bool) {
+// begin is the moment of the first closing call; where there was none, the
+// beginning of the recording.
+func (x *Exchange) begin() time.Duration {
+	var at time.Duration
+	called := false
 	for _, s := range segment.Sides {
-		if end := x.End(s); end.Call != "" && (!ok || end.CalledAt < at) {
-			at, ok = end.CalledAt, true
+		if end := x.End(s); end.Call != "" && (!called || end.CalledAt < at) {
+			at, called = end.CalledAt, true
 		}
 	}
-	return at, ok
+	return at
 }
 
 // Numbering is read off the SYNs; ok is false where they were not seen.

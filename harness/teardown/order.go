@@ -41,7 +41,7 @@ type Sequence struct {
 // they are old, and so are RSTs, which take their numbers from what they answer
 // (RFC 9293 section 3.10.7).
 func (x *Exchange) overtakings(from segment.Side) []Sequence {
-	begin, _ := x.begin()
+	begin := x.begin()
 	arrived := x.firstArrivals(from)
 	var out []Sequence
 	for i, slow := range arrived {

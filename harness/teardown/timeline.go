@@ -31,7 +31,7 @@ type Event struct {
 // one order.
 func (t *Trial) Timeline() []Event {
 	x := t.Exchange
-	from, _ := x.begin()
+	from := x.begin()
 	var events []Event
 	for _, s := range segment.Sides {
 		end := x.End(s)

@@ -85,7 +85,7 @@ func (x *Exchange) repetitions(s segment.Side) []repetition {
 		out  []repetition
 		sent []segment.Sighting
 	)
-	begin, _ := x.begin()
+	begin := x.begin()
 	for _, seen := range x.End(s).Sightings {
 		if !seen.Sent || seen.End() == seen.Seq {
 			continue
@@ -123,7 +123,7 @@ func covering(sent []segment.Sighting, s segment.Sighting) (last segment.Sightin
 // section 5).
 func (x *Exchange) refusals(s segment.Side) []segment.Sighting {
 	var refused []segment.Sighting
-	begin, _ := x.begin()
+	begin := x.begin()
 	given := map[uint32]bool{} // the sequence numbers at which segments began
 	for _, seen := range x.End(s).Sightings {
 		switch {

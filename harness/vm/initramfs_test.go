@@ -106,15 +106,17 @@ func files(t *testing.T) (Payload, []kernel.Module) {
 		}
 		return path
 	}
-	return Payload{
-			Init:   file("init.static", "init's code"),
-			Binary: file("suite", "the suite's code"),
-			Args:   []string{"--record"},
-			Env:    []string{"A=b"},
-		}, []kernel.Module{
-			{Name: "veth", Path: file("veth.ko", "veth's code")},
-			{Name: "sch_netem", Path: file("sch-netem.ko", "netem's code")},
-		}
+	payload := Payload{
+		Init:   file("init.static", "init's code"),
+		Binary: file("suite", "the suite's code"),
+		Args:   []string{"--record"},
+		Env:    []string{"A=b"},
+	}
+	modules := []kernel.Module{
+		{Name: "veth", Path: file("veth.ko", "veth's code")},
+		{Name: "sch_netem", Path: file("sch-netem.ko", "netem's code")},
+	}
+	return payload, modules
 }
 
 func contentOf(t *testing.T, archive *cpio.Archive, name string) string {

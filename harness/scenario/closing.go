@@ -1,0 +1,113 @@
+package scenario
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/finwait/finwait/harness/segment"
+	"github.com/finwait/finwait/harness/teardown"
+)
+
+// close makes both closing calls, then has the programs that keep their
+// sockets read on.
+func (r *run) close(ctx context.Context) error {
+	first, second := r.client, r.server
+	if r.ServerFirst {
+		first, second = second, first
+	}
+	if err := r.end(first); err != nil {
+		return err
+	}
+	if r.ServerFirst {
+		if err := r.capture.Wait(ctx, finAcknowledged); err != nil {
+			return fmt.Errorf("wait for the server's FIN to be acknowledged: %w", err)
+		}
+	}
+	if err := r.end(second); err != nil {
+		return err
+	}
+	for _, a := range r.actors() {
+		if a.closing().Keeps {
+			r.readers.Go(func() { r.readOn(a) })
+		}
+	}
+	return nil
+}
+
+// finAcknowledged reports whether the server has been told that its FIN has
+// arrived, or there is nothing more to be told.
+func finAcknowledged(sightings [2][]segment.Sighting) bool {
+	if over(sightings) {
+		return true
+	}
+	var fin *segment.Sighting
+	for i, s := range sightings[segment.Server] {
+		switch {
+		case s.Sent && s.Flags.Has(segment.FIN):
+			fin = &sightings[segment.Server][i]
+		case !s.Sent && fin != nil && s.Covers(fin.End()):
+			return true
+		}
+	}
+	return false
+}
+
+// end makes an actor's closing call. A connection that is gone by then was
+// reset, which is for the taps to tell.
+func (r *run) end(a *actor) error {
+	how := a.closing()
+	at, err := a.conn.End(how)
+	gone := errors.Is(err, unix.ENOTCONN) || errors.Is(err, unix.ECONNRESET) || errors.Is(err, unix.EPIPE)
+	if err != nil && !gone {
+		return fmt.Errorf("%s: %w", a.host.Name, err)
+	}
+	a.end.Call, a.end.CalledAt = how.Name, r.capture.Since(at)
+	return nil
+}
+
+// readOn reads to the peer's FIN. That a RST or the deadline ends it instead is
+// for the taps to tell.
+func (r *run) readOn(a *actor) {
+	if at, err := a.conn.ReadToEOF(); err == nil {
+		eof := r.capture.Since(at)
+		a.end.EOF = &eof
+	}
+}
+
+// awaitEnd waits until the teardown is over, the disturbance holds nothing any
+// more, and the programs have been told.
+func (r *run) awaitEnd(ctx context.Context) error {
+	var failed error
+	err := r.capture.Wait(ctx, func(sightings [2][]segment.Sighting) bool {
+		if !over(sightings) || r.disturb == nil {
+			return over(sightings)
+		}
+		idle, err := r.disturb.Idle()
+		failed = err
+		return idle || err != nil
+	})
+	if err := errors.Join(err, failed); err != nil {
+		return err
+	}
+	told := make(chan struct{})
+	go func() {
+		r.readers.Wait()
+		close(told)
+	}()
+	select {
+	case <-told:
+	case <-ctx.Done(): // Judge holds it against the taps
+	}
+	return nil
+}
+
+// over reports whether the taps have seen the end of the teardown.
+func over(sightings [2][]segment.Sighting) bool {
+	return (&teardown.Exchange{
+		Client: teardown.End{Sightings: sightings[segment.Client]},
+		Server: teardown.End{Sightings: sightings[segment.Server]},
+	}).Over()
+}

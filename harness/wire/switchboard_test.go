@@ -1,0 +1,210 @@
+package wire
+
+import (
+	"net"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gopacket/gopacket"
+	"github.com/gopacket/gopacket/layers"
+
+	"github.com/finwait/finwait/harness/segment"
+)
+
+// octets writes a frame with a TCP segment of the client or the server.
+func octets(t testing.TB, from segment.Side, tcp layers.TCP) []byte {
+	t.Helper()
+	addrs := [2]net.IP{{192, 0, 2, 1}, {192, 0, 2, 2}}
+	ports := [2]layers.TCPPort{40000, 80}
+	tcp.SrcPort, tcp.DstPort = ports[from], ports[from.Peer()]
+	buffer := gopacket.NewSerializeBuffer()
+	if err := gopacket.SerializeLayers(buffer, gopacket.SerializeOptions{FixLengths: true},
+		&layers.Ethernet{SrcMAC: make(net.HardwareAddr, 6), DstMAC: make(net.HardwareAddr, 6), EthernetType: layers.EthernetTypeIPv4},
+		&layers.IPv4{Version: 4, Protocol: layers.IPProtocolTCP, SrcIP: addrs[from], DstIP: addrs[from.Peer()]},
+		&tcp,
+	); err != nil {
+		t.Fatal(err)
+	}
+	return buffer.Bytes()
+}
+
+// story is the teardown in which the client's FIN is held.
+var story = []struct {
+	name string
+	from segment.Side
+	tcp  layers.TCP
+}{
+	{"client syn", segment.Client, layers.TCP{SYN: true, Seq: 99}},
+	{"server syn", segment.Server, layers.TCP{SYN: true, ACK: true, Seq: 199, Ack: 100}},
+	{"client ack", segment.Client, layers.TCP{ACK: true, Seq: 100, Ack: 200}},
+	{"client fin", segment.Client, layers.TCP{FIN: true, ACK: true, Seq: 100, Ack: 200}},
+	{"server fin", segment.Server, layers.TCP{FIN: true, ACK: true, Seq: 200, Ack: 100}},
+	{"client ack-of-fin", segment.Client, layers.TCP{ACK: true, Seq: 101, Ack: 201}},
+	{"client fin again", segment.Client, layers.TCP{FIN: true, ACK: true, Seq: 100, Ack: 201}},
+}
+
+// tell runs the story past a switchboard and returns what it delivers.
+func tell(t *testing.T, rules ...string) (b *switchboard, delivered []string) {
+	t.Helper()
+	b = newSwitchboard()
+	var parsed []Rule
+	for _, text := range rules {
+		r, err := ParseRule(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parsed = append(parsed, r)
+	}
+	b.arm(parsed)
+	names := map[string]string{}
+	for _, step := range story {
+		frameOctets := octets(t, step.from, step.tcp)
+		names[string(frameOctets)] = step.name
+		for _, d := range b.take(frame{from: step.from, octets: frameOctets}) {
+			name := names[string(d.octets)]
+			if d.after > 0 {
+				name += " after " + d.after.String()
+			}
+			delivered = append(delivered, name)
+		}
+	}
+	return b, delivered
+}
+
+func TestRules(t *testing.T) {
+	for _, c := range []struct {
+		rules      []string
+		want       string
+		unfinished string
+	}{
+		{nil, "client syn, server syn, client ack, client fin, server fin, client ack-of-fin, client fin again", ""},
+		{
+			[]string{"hold client fin until client ack-of-fin"},
+			"client syn, server syn, client ack, server fin, client ack-of-fin, client fin, client fin again", "",
+		},
+		{
+			[]string{"drop client fin"},
+			"client syn, server syn, client ack, server fin, client ack-of-fin, client fin again", "",
+		},
+		{
+			[]string{"drop client fin 2"},
+			"client syn, server syn, client ack, client fin, server fin, client ack-of-fin", "",
+		},
+		{
+			[]string{"duplicate server fin", "delay client fin by 20ms"},
+			"client syn, server syn, client ack, client fin after 20ms, server fin, server fin, client ack-of-fin, client fin again", "",
+		},
+		{
+			[]string{"hold client fin until server rst"},
+			"client syn, server syn, client ack, server fin, client ack-of-fin, client fin again",
+			`"hold client fin until server rst" still holds`,
+		},
+		{
+			[]string{"drop server data"},
+			"client syn, server syn, client ack, client fin, server fin, client ack-of-fin, client fin again",
+			`"drop server data" never fired`,
+		},
+	} {
+		b, delivered := tell(t, c.rules...)
+		if got := strings.Join(delivered, ", "); got != c.want {
+			t.Errorf("%q delivers\n%s, want\n%s", c.rules, got, c.want)
+		}
+		switch err := b.unfinished(); {
+		case c.unfinished == "" && err != nil, c.unfinished != "" && (err == nil || !strings.Contains(err.Error(), c.unfinished)):
+			t.Errorf("%q: %v, want %q", c.rules, err, c.unfinished)
+		}
+	}
+}
+
+func TestWhatCannotBeReadIsPassedOnAndCounted(t *testing.T) {
+	b := newSwitchboard()
+	good := octets(t, segment.Client, layers.TCP{ACK: true})
+	bad := slices.Clone(good)
+	bad[14+20+12] = 0xf0 // a TCP header of 60 octets in a segment of 20
+	arp := make([]byte, 42)
+	arp[12], arp[13] = 8, 6
+	for _, f := range [][]byte{good, bad, arp} {
+		if out := b.take(frame{octets: f}); len(out) != 1 || string(out[0].octets) != string(f) {
+			t.Errorf("%x was delivered as %v", f, out)
+		}
+	}
+	if b.counts.Unreadable != 1 || b.counts.Passed != [2]int{3, 0} {
+		t.Errorf("counted %+v", b.counts)
+	}
+}
+
+// What a rule keeps must not change with the buffer that the next frame is
+// read into.
+func TestKeptFramesAreCopies(t *testing.T) {
+	for _, rule := range []string{"hold client fin until client ack-of-fin", "delay client fin by 1ms"} {
+		b := newSwitchboard()
+		r, err := ParseRule(rule)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.arm([]Rule{r})
+		buffer := octets(t, segment.Client, layers.TCP{FIN: true, ACK: true})
+		want := string(buffer)
+		out := b.take(frame{from: segment.Client, octets: buffer})
+		clear(buffer)
+		kept := b.rules[0].held
+		if r.act == delay {
+			kept = &out[0].frame
+		}
+		if string(kept.octets) != want {
+			t.Errorf("%s: the frame it keeps has changed", rule)
+		}
+	}
+}
+
+func TestParseRuleShowsWhere(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                            "want hold, drop, duplicate or delay",
+		"lose client fin":             `it begins with "lose"`,
+		"drop":                        "client or server should follow",
+		"drop client fni":             `"fni" (word 2)`,
+		"hold client fin":             "until what?",
+		"hold client fin until never": `"never" (word 1)`,
+		"delay client fin":            "by how much?",
+		"delay client fin by soon":    `invalid duration "soon"`,
+		"delay client fin by -1ms":    "should be above 0",
+	} {
+		if _, err := ParseRule(text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want it to say %q", text, err, want)
+		}
+	}
+	r, err := ParseRule("delay server any by 20ms")
+	if err != nil || r.by != 20*time.Millisecond || r.String() != "delay server any by 20ms" {
+		t.Errorf("got %+v, %v", r, err)
+	}
+}
+
+func FuzzParseRule(f *testing.F) {
+	for _, text := range []string{"hold client fin until client ack-of-fin", "delay server any by 20ms", "drop client fin 2"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		r, err := ParseRule(text)
+		if err == nil && r.String() != text {
+			t.Errorf("%q is written as %q", text, r)
+		}
+	})
+}
+
+func FuzzTake(f *testing.F) {
+	for _, step := range story {
+		f.Add(octets(f, step.from, step.tcp), step.from == segment.Client)
+	}
+	f.Fuzz(func(t *testing.T, data []byte, client bool) {
+		b := newSwitchboard()
+		side := segment.Server
+		if client {
+			side = segment.Client
+		}
+		if out := b.take(frame{from: side, octets: data}); len(out) != 1 || string(out[0].octets) != string(data) {
+			t.Errorf("without a rule, %x was delivered as %v", data, out)
+		}
+	})
+}
