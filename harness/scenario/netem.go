@@ -16,7 +16,7 @@ import (
 // link for a while, so that the client's acknowledgement of the server's FIN
 // overtakes it. Closes of both ends within that time are simultaneous by
 // construction: no FIN has arrived when the other is sent. The time must be
-// above 0 and at most impair.MaxHold.
+// at least a microsecond and at most impair.MaxHold.
 func HoldClientFIN(delay time.Duration) Disturbance { return holdClientFIN{delay} }
 
 type holdClientFIN struct{ delay time.Duration }
