@@ -47,7 +47,7 @@ func runCommand() *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringVar(&o.baseline, "baseline", "", "the `KERNEL` that the others are compared with")
 	flags.StringVar(&o.labelFilter, "label-filter", "", "play only the scenarios that match Ginkgo's label `EXPR`; each part of a name is a label")
-	flags.StringVar(&o.clock, "clock", string(vm.Virtual), "the guest's clock: `virtual` (derived from the instructions executed) or real")
+	flags.StringVar(&o.clock, "clock", string(vm.Virtual), "the guest's `CLOCK`: virtual (derived from the instructions executed) or real")
 	flags.IntVar(&o.trials, "trials", 1, "play each scenario `N` times")
 	flags.StringVar(&o.out, "out", "finwait-out", "the `DIR` for records and reports")
 	mirrorFlag(cmd, &o.mirrors)
