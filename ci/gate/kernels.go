@@ -48,11 +48,14 @@ func describe(s debian.Suite) string {
 		reason, _, _ := strings.Cut(s.Err.Error(), "\n")
 		return "-\t-\t" + reason
 	}
-	note := s.Note
+	var notes []string
 	if s.Cached {
-		note = strings.TrimPrefix(note+", downloaded", ", ")
+		notes = append(notes, "downloaded")
 	}
-	return fmt.Sprintf("%s\t%s\t%s", s.Release, s.Version, note)
+	if s.Note != "" {
+		notes = append(notes, s.Note)
+	}
+	return fmt.Sprintf("%s\t%s\t%s", s.Release, s.Version, strings.Join(notes, "; "))
 }
 
 // mirrorFlag has the mirrors taken from the command line or the environment.
