@@ -59,9 +59,9 @@ lint: ## check for mistakes, style, formatting and imports against the floors
 fmt: ## format the source the way lint wants it
 	go tool -modfile=ci/lint/go.mod golangci-lint fmt ./...
 
-bench: root ## run the benchmarks
+bench: root qemu keyring ## run the benchmarks
 	@packages=$$(grep -rl --include='*_test.go' '^func Benchmark' . | xargs -n1 dirname | sort -u); \
-	$(go_test) -run '^$$' -bench . -benchmem $$packages
+	$(go_test) -tags vm -timeout 30m -run '^$$' -bench . -benchmem $$packages
 
 fuzz: ## run every fuzz target for a while (FUZZTIME=10s each)
 	@grep -rEo --include='*_test.go' '^func Fuzz\w+' . | sed -E 's|/[^/]*:func | |' | sort | \

@@ -1,6 +1,8 @@
 package specs
 
 import (
+	"strconv"
+
 	"github.com/finwait/finwait/harness/scenario"
 	"github.com/finwait/finwait/harness/sock"
 	"github.com/finwait/finwait/topologies"
@@ -14,17 +16,35 @@ type closingPath struct {
 }
 
 // closingPaths differ in what is left of the server's socket (net/ipv4/tcp.c,
-// tcp_close, and tcp_input.c, tcp_rcv_state_process): after shutdown() all of
+// __tcp_close, and tcp_input.c, tcp_rcv_state_process): after shutdown() all of
 // it; after close() a mini-socket that the TIME_WAIT code serves; after close()
-// with a tcp_fin_timeout above 60 s (TCP_TIMEWAIT_LEN) a full socket without a
-// program.
+// with more than 60 s (TCP_TIMEWAIT_LEN) to spend in FIN_WAIT2, by
+// tcp_fin_timeout or TCP_LINGER2, a full socket without a program.
 var closingPaths = []closingPath{
 	{"server-shutdown", scenario.Behaviour{Closing: sock.ShutdownWrite}},
+	{"server-shutdown-rdwr", scenario.Behaviour{Closing: sock.ShutdownBoth}},
 	{"server-close", scenario.Behaviour{Closing: sock.Close}},
-	{"server-close-fin-timeout-120", scenario.Behaviour{
+	finTimeout(60),
+	finTimeout(61),
+	finTimeout(120),
+	linger2(60),
+	linger2(61),
+}
+
+// finTimeout is close() with net.ipv4.tcp_fin_timeout set, in seconds.
+func finTimeout(seconds int) closingPath {
+	return closingPath{"server-close-fin-timeout-" + strconv.Itoa(seconds), scenario.Behaviour{
 		Closing: sock.Close,
-		Sysctls: map[string]string{"net.ipv4.tcp_fin_timeout": "120"},
-	}},
+		Sysctls: map[string]string{"net.ipv4.tcp_fin_timeout": strconv.Itoa(seconds)},
+	}}
+}
+
+// linger2 is close() with TCP_LINGER2 set, in seconds.
+func linger2(seconds int) closingPath {
+	return closingPath{"server-close-linger2-" + strconv.Itoa(seconds), scenario.Behaviour{
+		Closing: sock.Close,
+		Prepare: func(c *sock.Conn) error { return c.SetLinger2(seconds) },
+	}}
 }
 
 var families = []topologies.Family{topologies.IPv4, topologies.IPv6}

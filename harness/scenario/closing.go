@@ -30,7 +30,7 @@ func (r *run) close(ctx context.Context) error {
 		return err
 	}
 	for _, a := range r.actors() {
-		if a.closing().Keeps {
+		if a.closing().Reads {
 			r.readers.Go(func() { r.readOn(a) })
 		}
 	}
@@ -64,7 +64,7 @@ func (r *run) end(a *actor) error {
 	if err != nil && !gone {
 		return fmt.Errorf("%s: %w", a.host.Name, err)
 	}
-	a.end.Call, a.end.CalledAt = how.Name, r.capture.Since(at)
+	a.end.Call, a.end.CalledAt, a.end.Reads = how.Name, r.capture.Since(at), how.Reads
 	return nil
 }
 

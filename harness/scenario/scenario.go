@@ -41,7 +41,7 @@ type Scenario struct {
 // A Behaviour is how one end of the connection behaves.
 type Behaviour struct {
 	// Closing is the call that ends the connection; the zero value is
-	// sock.ShutdownWrite. An end that keeps its socket reads on from it.
+	// sock.ShutdownWrite.
 	Closing sock.Closing
 	// Prepare, if not nil, is called with the connected socket before anything
 	// is sent: for socket options.

@@ -14,16 +14,20 @@ import (
 type Closing struct {
 	// Name is the call, as a reader of the kernel's source would write it.
 	Name string
-	// Keeps is true where the program keeps the socket, to read on from it.
-	Keeps bool
-	make  func(*Conn) (clock.Instant, error)
+	// Keeps is true where the program keeps the socket, and Reads where it reads
+	// on from it to the peer's FIN.
+	Keeps, Reads bool
+
+	make func(*Conn) (clock.Instant, error)
 }
 
 // The ways to end a connection.
 var (
 	// ShutdownWrite is what a lingering close begins with, nginx's for one: a
 	// FIN, and a socket that stays open until the peer's FIN has been read.
-	ShutdownWrite = Closing{Name: "shutdown(SHUT_WR)", Keeps: true, make: (*Conn).Shutdown}
+	ShutdownWrite = Closing{Name: "shutdown(SHUT_WR)", Keeps: true, Reads: true, make: (*Conn).Shutdown}
+	// ShutdownBoth also wants to read no more; the socket stays the program's.
+	ShutdownBoth = Closing{Name: "shutdown(SHUT_RDWR)", Keeps: true, make: (*Conn).ShutdownBoth}
 	// Close leaves everything else to the kernel.
 	Close = Closing{Name: "close()", make: (*Conn).Close}
 )
@@ -34,10 +38,16 @@ func (c *Conn) End(how Closing) (clock.Instant, error) { return how.make(c) }
 
 // Shutdown is shutdown(SHUT_WR): it sends a FIN and leaves the socket to the
 // program, which goes on reading. It returns when the call was made.
-func (c *Conn) Shutdown() (clock.Instant, error) {
+func (c *Conn) Shutdown() (clock.Instant, error) { return c.shutdown(unix.SHUT_WR, "SHUT_WR") }
+
+// ShutdownBoth is shutdown(SHUT_RDWR): reads then find the end at once, also
+// before the peer's FIN. It returns when the call was made.
+func (c *Conn) ShutdownBoth() (clock.Instant, error) { return c.shutdown(unix.SHUT_RDWR, "SHUT_RDWR") }
+
+func (c *Conn) shutdown(how int, name string) (clock.Instant, error) {
 	at := clock.Now()
-	if err := c.socket.control(func(fd int) error { return unix.Shutdown(fd, unix.SHUT_WR) }); err != nil {
-		return at, fmt.Errorf("shutdown(SHUT_WR) the connection to %v: %w", c.Remote, err)
+	if err := c.socket.control(func(fd int) error { return unix.Shutdown(fd, how) }); err != nil {
+		return at, fmt.Errorf("shutdown(%s) the connection to %v: %w", name, c.Remote, err)
 	}
 	return at, nil
 }

@@ -33,9 +33,10 @@ type End struct {
 	// RTO is the connection's retransmission timeout (tcpi_rto) right before
 	// the first closing call.
 	RTO time.Duration `json:"rto_ns"`
-	// EOF is when the program read the end of the peer's data; nil where the
-	// program did not read, or did not get that far.
-	EOF *time.Duration `json:"eof_ns,omitempty"`
+	// Reads is true where the program read on to the peer's FIN. EOF is when it
+	// was told of it; nil where it did not read, or did not get that far.
+	Reads bool           `json:"reads,omitempty"`
+	EOF   *time.Duration `json:"eof_ns,omitempty"`
 	// State is the connection's state at the end of the recording, from
 	// sock_diag; CLOSE where the kernel no longer knows the connection.
 	State string `json:"state"`

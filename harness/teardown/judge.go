@@ -177,12 +177,12 @@ func (t *Trial) holdStatesAgainstWire(x *Exchange) {
 	}
 }
 
-// holdProgramsAgainstWire looks for programs that still hold their socket and
-// were not told that the peer has closed, although the taps saw it accepted.
+// holdProgramsAgainstWire looks for programs that read on and were not told that
+// the peer has closed, although the taps saw it accepted.
 func (t *Trial) holdProgramsAgainstWire(x *Exchange) {
 	for _, s := range segment.Sides {
 		end := x.End(s)
-		if _, closed := x.closedAt(s); closed && end.Socket != nil && end.EOF == nil {
+		if _, closed := x.closedAt(s); closed && end.Reads && end.EOF == nil {
 			t.doubt("by what the taps saw the %v is closed, but its program never read EOF", s)
 		}
 	}

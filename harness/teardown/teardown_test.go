@@ -54,7 +54,7 @@ var opening = []sent{
 func build(closing ...sent) *Exchange {
 	end := func() End {
 		eof := 400 * time.Millisecond
-		return End{Call: "shutdown(SHUT_WR)", CalledAt: 100 * time.Millisecond, EOF: &eof, State: "TIME_WAIT", Socket: &Socket{}}
+		return End{Call: "shutdown(SHUT_WR)", CalledAt: 100 * time.Millisecond, Reads: true, EOF: &eof, State: "TIME_WAIT", Socket: &Socket{}}
 	}
 	x := &Exchange{Client: end(), Server: end()}
 	for _, s := range append(slices.Clone(opening), closing...) {

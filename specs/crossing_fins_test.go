@@ -1,0 +1,23 @@
+package specs
+
+import (
+	. "github.com/onsi/ginkgo/v2"
+
+	"github.com/finwait/finwait/harness/scenario"
+)
+
+// Both ends close at the same time and neither FIN overtakes anything: each
+// arrives while the other is under way, and both ends go through CLOSING (RFC
+// 9293 section 3.6, figure 13).
+var _ = Describe("FINs that cross are accepted", func() {
+	for _, path := range closingPaths {
+		for _, family := range families {
+			Teardown(scenario.Scenario{
+				Name:        "crossing-fins/" + path.name + "/" + string(family) + "/wire",
+				Family:      family,
+				Server:      path.server,
+				Disturbance: scenario.Wire(nil, "hold client fin until server fin"),
+			})
+		}
+	}
+})
