@@ -14,13 +14,15 @@ import (
 // before the FIN that the client had sent earlier.
 var lateFIN = []teardown.Overtaking{{From: segment.Client, Fast: segment.KindACKOfFIN, Slow: segment.KindFIN}}
 
-// overtakings bring it about in two ways: as a network would, and, by a wire,
-// for certain and on any kernel.
+// overtakings bring it about in three ways: by a delay of FINs alone and by
+// netem's reordering, as a network would; and, by a wire, for certain and on any
+// kernel.
 var overtakings = []struct {
 	suffix      string
 	disturbance scenario.Disturbance
 }{
 	{"", scenario.HoldClientFIN(60 * time.Millisecond)},
+	{"/reorder", scenario.ReorderClientFIN(60 * time.Millisecond)},
 	{"/wire", scenario.Wire(lateFIN, "hold client fin until client ack-of-fin")},
 }
 

@@ -307,8 +307,13 @@ func TestRunOnTheHost(t *testing.T) {
 
 func TestASuiteThatPlaysNothingFails(t *testing.T) {
 	needRoot(t)
-	status, stdout, stderr := gate(t, "run", "--label-filter", "no-such-label", "--out", t.TempDir(), "host")
-	if status != exitFailed || !strings.Contains(stderr, "the suite exited with status 1") {
-		t.Errorf("it exits %d\n%s%s", status, stdout, stderr)
+	for label, want := range map[string]string{
+		"no-such-label": "the suite exited with status 1",
+		"one-verdict":   "leaves no scenario to be recorded",
+	} {
+		status, stdout, stderr := gate(t, "run", "--label-filter", label, "--out", t.TempDir(), "host")
+		if status != exitFailed || !strings.Contains(stderr, want) {
+			t.Errorf("%s: it exits %d\n%s%s", label, status, stdout, stderr)
+		}
 	}
 }

@@ -77,6 +77,9 @@ func (o options) run(ctx context.Context, args []string) error {
 
 	records, failure := o.play(ctx, images, programs)
 	if !slices.ContainsFunc(records, func(r *report.Record) bool { return len(r.Scenarios) > 0 }) {
+		if failure == nil {
+			failure = fmt.Errorf("--label-filter %q leaves no scenario to be recorded", o.labelFilter)
+		}
 		return failure
 	}
 	result := report.NewRun(records, o.baseline != "")

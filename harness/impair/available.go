@@ -11,15 +11,28 @@ import (
 	"github.com/finwait/finwait/harness/lab"
 )
 
-// NetemAvailable reports whether HoldFIN works on the running kernel, by doing
-// on the loopback of a namespace of its own what HoldFIN does. It returns a
+// HoldAvailable reports whether HoldFIN works on the running kernel, by doing on
+// the loopback of a namespace of its own what HoldFIN does. It returns a
 // *kernel.MissingCapability where the kernel refuses. What the kernel has once
 // answered is not asked again; any other error is for that call only.
-func NetemAvailable() error { return netem.get(probeNetem) }
+func HoldAvailable() error {
+	return holds.get(func(host *lab.Host, link int) error {
+		nowhere := netip.MustParseAddrPort("192.0.2.1:1")
+		return installHold(host, link, nowhere, nowhere, time.Millisecond)
+	})
+}
 
-var netem answer
+// ReorderAvailable reports the same of HoldAllBut.
+func ReorderAvailable() error {
+	return reorders.get(func(host *lab.Host, link int) error {
+		return installReorder(host, link, 2, time.Millisecond)
+	})
+}
 
-func probeNetem() error {
+var holds, reorders answer
+
+// tryOut does something to the loopback of a new namespace.
+func tryOut(do func(host *lab.Host, link int) error) error {
 	l := lab.New()
 	defer l.Close()
 	host, err := l.Host("probe")
@@ -30,8 +43,7 @@ func probeNetem() error {
 	if err != nil {
 		return fmt.Errorf("find the loopback of a new namespace: %w", err)
 	}
-	nowhere := netip.MustParseAddrPort("192.0.2.1:1")
-	return install(host, lo.Attrs().Index, nowhere, nowhere, time.Millisecond)
+	return do(host, lo.Attrs().Index)
 }
 
 // An answer remembers what a probe found the kernel to have or to lack.
@@ -41,13 +53,13 @@ type answer struct {
 	err   error
 }
 
-func (a *answer) get(probe func() error) error {
+func (a *answer) get(probe func(host *lab.Host, link int) error) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.known {
 		return a.err
 	}
-	err := probe()
+	err := tryOut(probe)
 	var missing *kernel.MissingCapability
 	if err == nil || errors.As(err, &missing) {
 		a.known, a.err = true, err

@@ -2,26 +2,36 @@ package impair
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/finwait/finwait/harness/kernel"
+	"github.com/finwait/finwait/harness/lab"
 )
 
 // On a kernel that has everything there is nothing to report; on any other, it
 // must be said what it lacks.
-func TestNetemAvailableNamesWhatIsMissing(t *testing.T) {
-	err := NetemAvailable()
-	if err == nil {
-		return
-	}
-	var missing *kernel.MissingCapability
-	if !errors.As(err, &missing) {
-		t.Fatalf("the probe failed by itself: %v", err)
-	}
-	if missing.Name != "sch_prio" && missing.Name != "sch_netem" && missing.Name != "cls_u32" {
-		t.Errorf("it names %q", missing.Name)
+func TestWhatIsMissingIsNamed(t *testing.T) {
+	for name, c := range map[string]struct {
+		available func() error
+		needs     []string
+	}{
+		"hold":    {HoldAvailable, []string{"sch_prio", "sch_netem", "cls_u32"}},
+		"reorder": {ReorderAvailable, []string{"sch_netem"}},
+	} {
+		err := c.available()
+		if err == nil {
+			continue
+		}
+		var missing *kernel.MissingCapability
+		if !errors.As(err, &missing) {
+			t.Fatalf("%s: the probe failed by itself: %v", name, err)
+		}
+		if !slices.Contains(c.needs, missing.Name) {
+			t.Errorf("%s: it names %q", name, missing.Name)
+		}
 	}
 }
 
@@ -31,7 +41,7 @@ func TestOnlyTheKernelsAnswerIsRemembered(t *testing.T) {
 		var a answer
 		asked := 0
 		get := func(now error) error {
-			return a.get(func() error { asked++; return now })
+			return a.get(func(*lab.Host, int) error { asked++; return now })
 		}
 		for range 2 {
 			if err := get(unix.EMFILE); !errors.Is(err, unix.EMFILE) {

@@ -16,15 +16,11 @@ import (
 	"github.com/finwait/finwait/harness/lab"
 )
 
-// A Hold keeps every FIN of one direction of one connection back for a fixed
-// time in the sender's own qdisc, while everything else passes at once:
-//
-//	root prio, all traffic in band 1, and a u32 filter that sends FINs to
-//	band 2, which is a netem with the delay (tc-prio(8), tc-u32(8), tc-netem(8)).
-//
-// FINs that are sent again are held as long as the first.
+// A Hold is a netem qdisc on an end that keeps chosen segments back for a fixed
+// time, while others overtake them (tc-netem(8)).
 type Hold struct {
-	end *lab.End
+	end    *lab.End
+	handle uint32 // of the qdisc
 }
 
 // MaxHold bounds the delay of a Hold. A FIN that is still in its sender's own
@@ -36,39 +32,50 @@ const MaxHold = 150 * time.Millisecond
 // minHold is the unit that the netlink library hands delays on in.
 const minHold = time.Microsecond
 
-// The handles of the qdiscs, and the band that holds.
+// The handles of the qdiscs, and the band of prio that is held.
 var (
 	root     = netlink.MakeHandle(1, 0)
 	heldBand = netlink.MakeHandle(1, 2)
 	holding  = netlink.MakeHandle(2, 0)
 )
 
-// HoldFIN installs a Hold for what end sends from one address to another. The
-// delay is at least a microsecond and at most MaxHold; a fraction of a
-// microsecond is dropped. NetemAvailable tells whether the running kernel can
-// do it.
+// HoldFIN holds every FIN of one direction of one connection, and nothing else:
+//
+//	root prio, all traffic in band 1, and a u32 filter that sends FINs to
+//	band 2, which is a netem with the delay (tc-prio(8), tc-u32(8)).
+//
+// FINs that are sent again are held as long as the first. The delay is at least
+// a microsecond and at most MaxHold; a fraction of a microsecond is dropped.
+// HoldAvailable tells whether the running kernel can do it.
 func HoldFIN(end *lab.End, from, to netip.AddrPort, delay time.Duration) (*Hold, error) {
-	if delay < minHold || delay > MaxHold {
-		return nil, fmt.Errorf("hold FINs from %v to %v for %v: the time must be at least %v and at most %v", from, to, delay, minHold, MaxHold)
-	}
-	if err := install(end.Host, end.Index, from, to, delay); err != nil {
+	fail := func(err error) (*Hold, error) {
 		return nil, fmt.Errorf("hold FINs from %v to %v on %s of %s: %w", from, to, end.Name, end.Host.Name, err)
 	}
-	return &Hold{end: end}, nil
+	if err := checkDelay(delay); err != nil {
+		return fail(err)
+	}
+	if err := installHold(end.Host, end.Index, from, to, delay); err != nil {
+		return fail(err)
+	}
+	return &Hold{end, holding}, nil
 }
 
-func install(host *lab.Host, link int, from, to netip.AddrPort, delay time.Duration) error {
+func checkDelay(delay time.Duration) error {
+	if delay < minHold || delay > MaxHold {
+		return fmt.Errorf("the time %v must be at least %v and at most %v", delay, minHold, MaxHold)
+	}
+	return nil
+}
+
+func installHold(host *lab.Host, link int, from, to netip.AddrPort, delay time.Duration) error {
 	prio := netlink.NewPrio(netlink.QdiscAttrs{LinkIndex: link, Handle: root, Parent: netlink.HANDLE_ROOT})
 	prio.PriorityMap = [netlink.PRIORITY_MAP_LEN]uint8{} // every priority in the first band
 	if err := host.Netlink.QdiscAdd(prio); err != nil {
 		return lacking("sch_prio", err)
 	}
-	netem := netlink.NewNetem(
-		netlink.QdiscAttrs{LinkIndex: link, Handle: holding, Parent: heldBand},
-		netlink.NetemQdiscAttrs{Latency: uint32(delay.Microseconds())},
-	)
-	if err := host.Netlink.QdiscAdd(netem); err != nil {
-		return lacking("sch_netem", err)
+	if err := addNetem(host, netlink.QdiscAttrs{LinkIndex: link, Handle: holding, Parent: heldBand},
+		netlink.NetemQdiscAttrs{Latency: uint32(delay.Microseconds())}); err != nil {
+		return err
 	}
 	filter := &netlink.U32{
 		FilterAttrs: netlink.FilterAttrs{LinkIndex: link, Parent: root, Priority: 1, Protocol: protocol(from.Addr())},
@@ -77,6 +84,40 @@ func install(host *lab.Host, link int, from, to netip.AddrPort, delay time.Durat
 	}
 	if err := host.Netlink.FilterAdd(filter); err != nil {
 		return lacking("cls_u32", err)
+	}
+	return nil
+}
+
+// HoldAllBut holds everything that an end sends but each gap-th packet, which
+// goes at once and overtakes what is held: netem's "delay D reorder 100% gap N"
+// (net/sched/sch_netem.c, netem_enqueue). Packets are counted from the call on,
+// whatever they carry, so the end has to be idle. The gap is at least 2; the
+// delay is as HoldFIN's. ReorderAvailable tells whether the running kernel can
+// do it.
+func HoldAllBut(end *lab.End, gap uint32, delay time.Duration) (*Hold, error) {
+	fail := func(err error) (*Hold, error) {
+		return nil, fmt.Errorf("hold all but each %d. packet on %s of %s: %w", gap, end.Name, end.Host.Name, err)
+	}
+	if gap < 2 {
+		return fail(errors.New("of less than two packets none can be held"))
+	}
+	if err := checkDelay(delay); err != nil {
+		return fail(err)
+	}
+	if err := installReorder(end.Host, end.Index, gap, delay); err != nil {
+		return fail(err)
+	}
+	return &Hold{end, root}, nil
+}
+
+func installReorder(host *lab.Host, link int, gap uint32, delay time.Duration) error {
+	return addNetem(host, netlink.QdiscAttrs{LinkIndex: link, Handle: root, Parent: netlink.HANDLE_ROOT},
+		netlink.NetemQdiscAttrs{Latency: uint32(delay.Microseconds()), ReorderProb: 100, Gap: gap})
+}
+
+func addNetem(host *lab.Host, where netlink.QdiscAttrs, what netlink.NetemQdiscAttrs) error {
+	if err := host.Netlink.QdiscAdd(netlink.NewNetem(where, what)); err != nil {
+		return lacking("sch_netem", err)
 	}
 	return nil
 }
@@ -92,13 +133,14 @@ func lacking(module string, err error) error {
 
 // Counts is what a Hold has done so far.
 type Counts struct {
-	// Held is how many FINs were taken, those that have left again included.
+	// Held is how many packets the qdisc has taken, those included that have left
+	// it again, and those of HoldAllBut that went at once.
 	Held int
 	// Waiting is how many it keeps back at the moment.
 	Waiting int
 }
 
-// Counts asks the netem qdisc, which nothing but held FINs enters.
+// Counts asks the netem qdisc.
 func (h *Hold) Counts() (Counts, error) {
 	link := &netlink.Dummy{LinkAttrs: netlink.LinkAttrs{Index: h.end.Index}}
 	qdiscs, err := lab.Dump(func() ([]netlink.Qdisc, error) { return h.end.Host.Netlink.QdiscList(link) })
@@ -106,7 +148,7 @@ func (h *Hold) Counts() (Counts, error) {
 		return Counts{}, fmt.Errorf("ask the qdiscs of %s what they held: %w", h.end.Host.Name, err)
 	}
 	for _, q := range qdiscs {
-		if q.Attrs().Handle != holding {
+		if q.Attrs().Handle != h.handle {
 			continue
 		}
 		s := q.Attrs().Statistics

@@ -81,9 +81,16 @@ func TestOnlyTheFINOfTheConnectionMatches(t *testing.T) {
 
 func TestHoldTimeHasBounds(t *testing.T) {
 	for _, delay := range []time.Duration{0, 1, time.Microsecond - 1, -time.Millisecond, MaxHold + 1, time.Hour} {
-		_, err := HoldFIN(&lab.End{}, netip.AddrPort{}, netip.AddrPort{}, delay)
-		if err == nil || !strings.Contains(err.Error(), "must be at least 1µs and at most 150ms") {
-			t.Errorf("%v: %v", delay, err)
+		end := &lab.End{Host: &lab.Host{Name: "a"}}
+		_, hold := HoldFIN(end, netip.AddrPort{}, netip.AddrPort{}, delay)
+		_, reorder := HoldAllBut(end, 2, delay)
+		for _, err := range []error{hold, reorder} {
+			if err == nil || !strings.Contains(err.Error(), "must be at least 1µs and at most 150ms") {
+				t.Errorf("%v: %v", delay, err)
+			}
 		}
+	}
+	if _, err := HoldAllBut(&lab.End{Host: &lab.Host{}}, 1, time.Millisecond); err == nil || !strings.Contains(err.Error(), "none can be held") {
+		t.Errorf("a gap of 1: %v", err)
 	}
 }

@@ -15,7 +15,7 @@ import (
 // The FIN comes late by the delay; what was sent before it does not.
 func TestHoldFINHoldsTheFIN(t *testing.T) {
 	var missing *kernel.MissingCapability
-	if err := NetemAvailable(); errors.As(err, &missing) {
+	if err := HoldAvailable(); errors.As(err, &missing) {
 		t.Skip(err)
 	}
 	for _, addresses := range [][2]string{

@@ -1,7 +1,7 @@
 package scenario
 
 import (
-	"fmt"
+	"errors"
 	"net/netip"
 	"time"
 
@@ -17,47 +17,64 @@ import (
 // overtakes it. Closes of both ends within that time are simultaneous by
 // construction: no FIN has arrived when the other is sent. The time must be
 // at least a microsecond and at most impair.MaxHold.
-func HoldClientFIN(delay time.Duration) Disturbance { return holdClientFIN{delay} }
+func HoldClientFIN(delay time.Duration) Disturbance {
+	return netem{impair.HoldAvailable, func(client *lab.End, from, to netip.AddrPort) (*impair.Hold, error) {
+		return impair.HoldFIN(client, from, to, delay)
+	}}
+}
 
-type holdClientFIN struct{ delay time.Duration }
+// ReorderClientFIN does the same by netem's own reordering: of what the client
+// sends, the first packet, its FIN, is held, and the second, its
+// acknowledgement of the server's FIN, goes at once.
+func ReorderClientFIN(delay time.Duration) Disturbance {
+	return netem{impair.ReorderAvailable, func(client *lab.End, _, _ netip.AddrPort) (*impair.Hold, error) {
+		return impair.HoldAllBut(client, 2, delay)
+	}}
+}
 
-func (holdClientFIN) Available() error { return impair.NetemAvailable() }
+// netem is a disturbance by a qdisc on the client's own link.
+type netem struct {
+	available func() error
+	install   func(client *lab.End, from, to netip.AddrPort) (*impair.Hold, error)
+}
 
-func (holdClientFIN) Asks() []teardown.Overtaking {
+func (n netem) Available() error { return n.available() }
+
+func (netem) Asks() []teardown.Overtaking {
 	return []teardown.Overtaking{{From: segment.Client, Fast: segment.KindACKOfFIN, Slow: segment.KindFIN}}
 }
 
-func (h holdClientFIN) Build(l *lab.Lab, family topologies.Family) (Stage, error) {
+func (n netem) Build(l *lab.Lab, family topologies.Family) (Stage, error) {
 	pair, err := topologies.NewPair(l, family)
-	return netemStage{pair, h.delay}, err
+	return netemStage{n, pair}, err
 }
 
 type netemStage struct {
-	pair  topologies.Pair
-	delay time.Duration
+	netem
+	pair topologies.Pair
 }
 
 func (s netemStage) Ends() topologies.Pair { return s.pair }
 
 func (s netemStage) Install(client, server netip.AddrPort) (Installed, error) {
-	hold, err := impair.HoldFIN(s.pair.Client, client, server, s.delay)
+	hold, err := s.install(s.pair.Client, client, server)
 	if err != nil {
 		return nil, err
 	}
-	return heldFIN{hold}, nil
+	return held{hold}, nil
 }
 
-type heldFIN struct{ hold *impair.Hold }
+type held struct{ *impair.Hold }
 
-func (h heldFIN) Idle() (bool, error) {
-	counts, err := h.hold.Counts()
+func (h held) Idle() (bool, error) {
+	counts, err := h.Counts()
 	return counts.Waiting == 0, err
 }
 
-func (h heldFIN) Fired() error {
-	counts, err := h.hold.Counts()
+func (h held) Fired() error {
+	counts, err := h.Counts()
 	if err == nil && counts.Held == 0 {
-		err = fmt.Errorf("netem never held the client's FIN")
+		err = errors.New("netem never held the client's FIN")
 	}
 	return err
 }
