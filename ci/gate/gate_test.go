@@ -295,7 +295,7 @@ func TestRunOnTheHost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(record.Scenarios) != 6 || record.Clock != "real" || record.Incomplete != "" {
+	if len(record.Scenarios) == 0 || record.Clock != "real" || record.Incomplete != "" {
 		t.Errorf("%d scenarios on the clock %q, incomplete %q", len(record.Scenarios), record.Clock, record.Incomplete)
 	}
 	for _, s := range record.Scenarios {
