@@ -8,15 +8,15 @@ import (
 	"github.com/finwait/finwait/topologies"
 )
 
-// A closingPath is one way in which the server's kernel can get to FIN_WAIT2,
-// where the client's FIN finds it.
+// A closingPath is one way in which a server can close.
 type closingPath struct {
 	name   string
 	server scenario.Behaviour
 }
 
-// closingPaths differ in what is left of the server's socket (net/ipv4/tcp.c,
-// __tcp_close, and tcp_input.c, tcp_rcv_state_process): after shutdown() all of
+// closingPaths differ in what is left of the server's socket in FIN_WAIT2
+// (net/ipv4/tcp.c, __tcp_close, and tcp_input.c, tcp_rcv_state_process): after
+// shutdown() all of
 // it; after close() a mini-socket that the TIME_WAIT code serves; after close()
 // with more than 60 s (TCP_TIMEWAIT_LEN) to spend in FIN_WAIT2, by
 // tcp_fin_timeout or TCP_LINGER2, a full socket without a program.
@@ -24,7 +24,7 @@ var closingPaths = []closingPath{
 	{"server-shutdown", scenario.Behaviour{Closing: sock.ShutdownWrite}},
 	{"server-shutdown-rdwr", scenario.Behaviour{Closing: sock.ShutdownBoth}},
 	{"server-close", scenario.Behaviour{Closing: sock.Close}},
-	finTimeout(60),
+	finTimeout(60), // from here on, how long FIN_WAIT2 may last
 	finTimeout(61),
 	finTimeout(120),
 	linger2(60),

@@ -8,9 +8,10 @@ import (
 
 // Both ends close at the same time and neither FIN overtakes anything: each
 // arrives while the other is under way, and both ends go through CLOSING (RFC
-// 9293 section 3.6, figure 13).
+// 9293 section 3.6, figure 13). FIN_WAIT2 is never entered, so that the paths
+// that differ only in how long it may last are left out.
 var _ = Describe("FINs that cross are accepted", func() {
-	for _, path := range closingPaths {
+	for _, path := range closingPaths[:3] {
 		for _, family := range families {
 			Teardown(scenario.Scenario{
 				Name:        "crossing-fins/" + path.name + "/" + string(family) + "/wire",

@@ -2,11 +2,14 @@ package topologies_test
 
 import (
 	"encoding/binary"
+	"runtime"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/finwait/finwait/harness/lab"
+	"github.com/finwait/finwait/harness/segment"
 	"github.com/finwait/finwait/topologies"
 )
 
@@ -70,6 +73,35 @@ func TestWireKeepsTheOrder(t *testing.T) {
 	}
 }
 
+// Whatever a flood does to a wire, it must not pass for the kernel's doing.
+func TestAWireThatLosesSaysSo(t *testing.T) {
+	l := lab.New()
+	t.Cleanup(l.Close)
+	w, err := topologies.NewWired(l, topologies.IPv4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, server, to := datagrams(t, w.Pair)
+	const flood = 20_000
+	for range flood {
+		if err := unix.Sendto(client, make([]byte, 1000), 0, to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// What has come out was passed on; that the server's buffer is too small
+	// for all of it is no matter.
+	if _, _, err := receive(server, make([]byte, 1000)); err != nil {
+		t.Fatal(err)
+	}
+	deadline := time.Now().Add(10 * time.Second)
+	for w.Wire.Finished() == nil && w.Wire.Counts().Passed[segment.Client] < flood {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d of %d frames were passed on, and none was said to be lost", w.Wire.Counts().Passed[segment.Client], flood)
+		}
+		runtime.Gosched()
+	}
+}
+
 func TestWireEndsWithItsLab(t *testing.T) {
 	l := lab.New()
 	w, err := topologies.NewWired(l, topologies.IPv6)
@@ -80,6 +112,7 @@ func TestWireEndsWithItsLab(t *testing.T) {
 		t.Errorf("a wire without rules: %v", err)
 	}
 	l.Close()
+	w.Wire.Close()
 	if err := w.Wire.Finished(); err != nil {
 		t.Errorf("a wire that was closed: %v", err)
 	}

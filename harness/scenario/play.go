@@ -66,6 +66,9 @@ func (s Scenario) record(ctx context.Context) (*teardown.Exchange, error) {
 
 	late := time.AfterFunc(openingTime, func() { cancel(errOpening) })
 	if err := r.open(ctx); err != nil {
+		if ctx.Err() != nil {
+			err = errors.Join(context.Cause(ctx), err)
+		}
 		return nil, err
 	}
 	late.Stop()

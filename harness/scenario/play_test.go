@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -152,6 +153,23 @@ func TestADisturbanceThatDidNothingIsInconclusive(t *testing.T) {
 	}
 	if trial.Outcome != teardown.Inconclusive || !slices.Contains(trial.Why, "it never fired") {
 		t.Errorf("%s %q", trial.Outcome, trial.Why)
+	}
+}
+
+// A rule that never fires, and one that cannot finish, are named.
+func TestAnUnfinishedRuleIsInconclusive(t *testing.T) {
+	t.Parallel()
+	for _, rule := range []string{"drop server rst", "delay client fin by 1h"} {
+		trial, err := scenario.Play(t.Context(), scenario.Scenario{
+			Name: "unfinished", Family: topologies.IPv4, Deadline: 100 * time.Millisecond,
+			Disturbance: scenario.Wire(nil, rule),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if trial.Outcome != teardown.Inconclusive || !strings.Contains(strings.Join(trial.Why, "\n"), rule) {
+			t.Errorf("%s: %s %q", rule, trial.Outcome, trial.Why)
+		}
 	}
 }
 

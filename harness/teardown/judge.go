@@ -106,6 +106,10 @@ func (t *Trial) attribute(x *Exchange, s segment.Side) {
 			s, counted, end.Socket.Retransmissions)
 	}
 	for i, r := range again {
+		if x.needless(s, r) {
+			t.doubt("the %v sent %s again although it had been accepted, and all that said so came too late: the path was slower than its timer",
+				s, x.notation(r.again.Segment))
+		}
 		out := Retransmission{
 			From:    s,
 			Segment: x.notation(r.again.Segment),

@@ -118,6 +118,20 @@ func covering(sent []segment.Sighting, s segment.Sighting) (last segment.Sightin
 	return sent[newest], true
 }
 
+// needless reports whether a segment was sent again only because the path was
+// slow: the peer had acknowledged it before, no such acknowledgement was lost,
+// and the first of them arrived after.
+func (x *Exchange) needless(s segment.Side, r repetition) bool {
+	covers := func(sent bool) func(segment.Sighting) bool {
+		return func(seen segment.Sighting) bool { return seen.Sent == sent && seen.Covers(r.again.End()) }
+	}
+	own, theirs := x.End(s).Sightings, x.End(s.Peer()).Sightings
+	accepted, ok := first(theirs, covers(true))
+	told, also := first(own, covers(false))
+	return ok && also && accepted.At < r.again.At && r.again.At < told.At &&
+		count(theirs, covers(true)) == count(own, covers(false))
+}
+
 // refusals are the pure ACKs by which a side asked for what it had already been
 // given in sequence: what a challenge ACK looks like on the wire (RFC 5961
 // section 5).
@@ -134,6 +148,15 @@ func (x *Exchange) refusals(s segment.Side) []segment.Sighting {
 		}
 	}
 	return refused
+}
+
+func count(sightings []segment.Sighting, match func(segment.Sighting) bool) (n int) {
+	for _, s := range sightings {
+		if match(s) {
+			n++
+		}
+	}
+	return n
 }
 
 func first(sightings []segment.Sighting, match func(segment.Sighting) bool) (segment.Sighting, bool) {

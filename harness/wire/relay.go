@@ -1,8 +1,10 @@
 package wire
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -32,10 +34,15 @@ func (w *Wire) relay() (open bool, err error) {
 	return true, nil
 }
 
-// drain passes on what one side has sent.
+// turn is how many frames of one side are passed on before it is the other's
+// turn.
+const turn = 64
+
+// drain passes on what one side has sent. What is left after its turn wakes the
+// wire again at once.
 func (w *Wire) drain(from segment.Side) error {
-	for {
-		n, _, err := unix.Recvfrom(w.ports[from], w.buffer, unix.MSG_TRUNC)
+	for range turn {
+		n, sender, err := unix.Recvfrom(w.ports[from], w.buffer, unix.MSG_TRUNC)
 		switch {
 		case errors.Is(err, unix.EAGAIN):
 			return nil
@@ -46,42 +53,64 @@ func (w *Wire) drain(from segment.Side) error {
 		case n > len(w.buffer):
 			return fmt.Errorf("receive from the %v: a frame of %d octets: offloads are on", from, n)
 		}
-		for _, d := range w.board.take(frame{from: from, octets: w.buffer[:n]}) {
-			if d.after > 0 {
-				w.late = append(w.late, delayed{frame: d.frame, due: time.Now().Add(d.after)})
-				continue
-			}
-			if err := w.send(d.frame); err != nil {
-				return err
-			}
+		if link, ok := sender.(*unix.SockaddrLinklayer); ok && link.Pkttype == unix.PACKET_OUTGOING {
+			continue // the wire's own
+		}
+		if err := w.pass(w.board.take(frame{from: from, octets: w.buffer[:n]})); err != nil {
+			return err
 		}
 	}
+	return nil
+}
+
+// pass sends frames in order; those that a rule delays are put by.
+func (w *Wire) pass(frames []frame) error {
+	for _, f := range frames {
+		if f.delay == nil {
+			if err := w.send(f); err != nil {
+				return err
+			}
+			continue
+		}
+		l := delayed{frame: f, due: time.Now().Add(f.delay.by)}
+		i, _ := slices.BinarySearchFunc(w.late, l, func(a, b delayed) int {
+			return cmp.Or(a.due.Compare(b.due), -1) // behind those due at the same time
+		})
+		w.late = slices.Insert(w.late, i, l)
+	}
+	return nil
 }
 
 // sendDue sends the delayed frames whose time has come.
 func (w *Wire) sendDue() error {
-	now := time.Now()
-	waiting := w.late[:0]
-	for _, l := range w.late {
-		if l.due.After(now) {
-			waiting = append(waiting, l)
-			continue
-		}
-		if err := w.send(l.frame); err != nil {
+	for len(w.late) > 0 && !w.late[0].due.After(time.Now()) {
+		f := w.late[0].frame
+		w.late = w.late[1:]
+		if err := w.pass(w.board.due(f)); err != nil {
 			return err
 		}
 	}
-	w.late = waiting
 	return nil
 }
 
-// send delivers a frame to the side that it was meant for.
+// send delivers a frame to the side that it was meant for. Where the kernel has
+// not yet taken what was sent before, it waits until it has.
 func (w *Wire) send(f frame) error {
 	to := f.from.Peer()
-	// The socket is bound: it knows its link.
-	_, err := unix.Write(w.ports[to], f.octets)
-	if err != nil {
-		return fmt.Errorf("send %d octets to the %v: %w", len(f.octets), to, err)
+	for {
+		// The socket is bound: it knows its link.
+		_, err := unix.Write(w.ports[to], f.octets)
+		switch {
+		case errors.Is(err, unix.EAGAIN):
+			ready := []unix.PollFd{{Fd: int32(w.ports[to]), Events: unix.POLLOUT}}
+			if _, err := unix.Poll(ready, -1); err != nil && !errors.Is(err, unix.EINTR) {
+				return fmt.Errorf("wait to send to the %v: %w", to, err)
+			}
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return fmt.Errorf("send %d octets to the %v: %w", len(f.octets), to, err)
+		default:
+			return nil
+		}
 	}
-	return nil
 }

@@ -3,7 +3,7 @@ package wire
 import (
 	"errors"
 	"fmt"
-	"time"
+	"slices"
 
 	"github.com/finwait/finwait/harness/segment"
 )
@@ -20,21 +20,24 @@ type switchboard struct {
 // An armed rule, and what has come of it.
 type armed struct {
 	Rule
-	fired    bool
-	held     *frame // what a hold keeps back
-	released bool   // whether a hold has let go
+	fired   bool
+	held    *frame // what a hold keeps back
+	reached bool   // whether what a hold waits for has been delivered
+	late    int    // how many segments a delay still keeps
 }
 
 // A frame on its way.
 type frame struct {
 	from   segment.Side
 	octets []byte
+	seen   segment.Seen // where it holds a segment
+	delay  *armed       // the rule that delays it, if one does
 }
 
-// A delivery is a frame to be sent on, at once or later.
-type delivery struct {
-	frame
-	after time.Duration
+// keep returns the frame with octets of its own.
+func (f frame) keep() *frame {
+	f.octets = append([]byte(nil), f.octets...)
+	return &f
 }
 
 // Counts is what a wire has seen.
@@ -57,56 +60,80 @@ func (b *switchboard) arm(rules []Rule) {
 	}
 }
 
-// take says what to do on a frame's arrival, in order. A frame that no rule
-// names is delivered at once.
-func (b *switchboard) take(f frame) []delivery {
+// take says what to send on a frame's arrival, in order; what has a delay, later.
+// A frame that no rule names is sent at once.
+func (b *switchboard) take(f frame) []frame {
 	b.counts.Passed[f.from]++
 	s, err := b.decoder.Decode(f.octets)
 	switch {
 	case errors.Is(err, segment.ErrNotTCP):
-		return []delivery{{frame: f}}
+		return []frame{f}
 	case err != nil:
 		b.counts.Unreadable++
-		return []delivery{{frame: f}}
+		return []frame{f}
 	}
 	if f.from == segment.Client && s.Flags.Has(segment.SYN) {
 		b.tracker = segment.Tracker{}
 	}
-	return b.apply(f, b.tracker.See(f.from, s))
+	f.seen = b.tracker.See(f.from, s)
+	return b.apply(f)
 }
 
 // apply lets the first rule act that picks the segment and has not acted yet.
-func (b *switchboard) apply(f frame, seen segment.Seen) []delivery {
+func (b *switchboard) apply(f frame) []frame {
 	for _, r := range b.rules {
-		if r.fired || !seen.Is(r.what) {
+		if r.fired || !f.seen.Is(r.what) {
 			continue
 		}
 		r.fired = true
 		switch r.act {
 		case hold:
-			r.held = &frame{from: f.from, octets: append([]byte(nil), f.octets...)}
+			if r.reached {
+				break // what it would wait for has been delivered
+			}
+			r.held = f.keep()
 			return nil
 		case drop:
 			return nil
 		case duplicate:
-			return append([]delivery{{frame: f}, {frame: f}}, b.release(seen)...)
+			return append([]frame{f}, b.deliver(f)...)
 		case delay:
-			return []delivery{{frame: frame{from: f.from, octets: append([]byte(nil), f.octets...)}, after: r.by}}
+			r.late++
+			late := f.keep()
+			late.delay = r
+			return []frame{*late}
 		}
+		break
 	}
-	return append([]delivery{{frame: f}}, b.release(seen)...)
+	return b.deliver(f)
 }
 
-// release lets go of what waits for a segment that has just been delivered.
-func (b *switchboard) release(delivered segment.Seen) []delivery {
-	var out []delivery
+// due is what to send when a delayed frame's time has come.
+func (b *switchboard) due(f frame) []frame {
+	f.delay.late--
+	f.delay = nil
+	return b.deliver(f)
+}
+
+// deliver is a frame and all that waits for it.
+func (b *switchboard) deliver(f frame) []frame {
+	out := []frame{f}
 	for _, r := range b.rules {
-		if r.held != nil && !r.released && delivered.Is(r.until) {
-			r.released = true
-			out = append(out, delivery{frame: *r.held})
+		if r.act != hold || r.reached || !f.seen.Is(r.until) {
+			continue
+		}
+		r.reached = true
+		if r.held != nil {
+			out = append(out, b.deliver(*r.held)...)
+			r.held = nil
 		}
 	}
 	return out
+}
+
+// idle reports whether no rule keeps anything.
+func (b *switchboard) idle() bool {
+	return !slices.ContainsFunc(b.rules, func(r *armed) bool { return r.held != nil || r.late > 0 })
 }
 
 // unfinished names the first rule that did not do what it is for.
@@ -115,8 +142,8 @@ func (b *switchboard) unfinished() error {
 		switch {
 		case !r.fired:
 			return fmt.Errorf("the rule %q never fired", r.Rule)
-		case r.act == hold && !r.released:
-			return fmt.Errorf("the rule %q still holds its segment", r.Rule)
+		case r.held != nil || r.late > 0:
+			return fmt.Errorf("the rule %q still keeps its segment", r.Rule)
 		}
 	}
 	return nil

@@ -64,8 +64,8 @@ func tell(t *testing.T, rules ...string) (b *switchboard, delivered []string) {
 		names[string(frameOctets)] = step.name
 		for _, d := range b.take(frame{from: step.from, octets: frameOctets}) {
 			name := names[string(d.octets)]
-			if d.after > 0 {
-				name += " after " + d.after.String()
+			if d.delay != nil {
+				name += " after " + d.delay.by.String()
 			}
 			delivered = append(delivered, name)
 		}
@@ -94,12 +94,21 @@ func TestRules(t *testing.T) {
 		},
 		{
 			[]string{"duplicate server fin", "delay client fin by 20ms"},
-			"client syn, server syn, client ack, client fin after 20ms, server fin, server fin, client ack-of-fin, client fin again", "",
+			"client syn, server syn, client ack, client fin after 20ms, server fin, server fin, client ack-of-fin, client fin again",
+			`"delay client fin by 20ms" still keeps`,
+		},
+		{ // what it would wait for has been delivered already
+			[]string{"hold client ack-of-fin until server fin"},
+			"client syn, server syn, client ack, client fin, server fin, client ack-of-fin, client fin again", "",
+		},
+		{ // what leaves a hold is delivered like anything else
+			[]string{"hold client fin until server fin", "hold server fin until client ack-of-fin"},
+			"client syn, server syn, client ack, client ack-of-fin, server fin, client fin, client fin again", "",
 		},
 		{
 			[]string{"hold client fin until server rst"},
 			"client syn, server syn, client ack, server fin, client ack-of-fin, client fin again",
-			`"hold client fin until server rst" still holds`,
+			`"hold client fin until server rst" still keeps`,
 		},
 		{
 			[]string{"drop server data"},
@@ -135,6 +144,33 @@ func TestWhatCannotBeReadIsPassedOnAndCounted(t *testing.T) {
 	}
 }
 
+// A delayed segment is delivered when its time has come, with what waits for it.
+func TestWhatIsDueIsDelivered(t *testing.T) {
+	b := newSwitchboard()
+	for _, text := range []string{"delay server fin by 1ms", "hold client fin until server fin"} {
+		r, err := ParseRule(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.rules = append(b.rules, &armed{Rule: r})
+	}
+	fin := layers.TCP{FIN: true, ACK: true}
+	if out := b.take(frame{from: segment.Client, octets: octets(t, segment.Client, fin)}); len(out) != 0 {
+		t.Fatalf("the client's FIN was not held: %v", out)
+	}
+	late := b.take(frame{from: segment.Server, octets: octets(t, segment.Server, fin)})
+	if len(late) != 1 || late[0].delay == nil || b.idle() {
+		t.Fatalf("the server's FIN was not delayed: %v", late)
+	}
+	out := b.due(late[0])
+	if len(out) != 2 || out[0].from != segment.Server || out[1].from != segment.Client {
+		t.Errorf("what is due was delivered as %v", out)
+	}
+	if !b.idle() || b.unfinished() != nil {
+		t.Errorf("nothing is kept, but idle is %v and %v", b.idle(), b.unfinished())
+	}
+}
+
 // What a rule keeps must not change with the buffer that the next frame is
 // read into.
 func TestKeptFramesAreCopies(t *testing.T) {
@@ -151,7 +187,7 @@ func TestKeptFramesAreCopies(t *testing.T) {
 		clear(buffer)
 		kept := b.rules[0].held
 		if r.act == delay {
-			kept = &out[0].frame
+			kept = &out[0]
 		}
 		if string(kept.octets) != want {
 			t.Errorf("%s: the frame it keeps has changed", rule)

@@ -1,7 +1,8 @@
 // Package wire is a cable in user space between two links: it passes frames
 // on, and holds, drops, duplicates or delays chosen segments. Unless a rule says
 // so it neither reorders nor loses anything, and no timer takes part in a hold:
-// the order that a rule asks for is certain, on any kernel.
+// the order that a rule asks for is certain, on any kernel. What it could not
+// keep up with is counted.
 package wire
 
 import (
@@ -27,7 +28,8 @@ type Wire struct {
 
 	mu    sync.Mutex
 	board *switchboard
-	late  []delayed
+	late  []delayed // the next one first
+	lost  int       // frames that came when the receive buffers were full
 	open  bool
 	err   error // why it stopped by itself
 	done  chan struct{}
@@ -42,7 +44,10 @@ type delayed struct {
 // Open starts relaying between two ends of one host: what comes in at one goes
 // out at the other.
 func Open(client, server *lab.End) (*Wire, error) {
-	w := &Wire{ports: [2]int{-1, -1}, wake: -1, buffer: make([]byte, largest), board: newSwitchboard(), open: true, done: make(chan struct{})}
+	w := &Wire{
+		ports: [2]int{-1, -1}, wake: -1, buffer: make([]byte, largest),
+		board: newSwitchboard(), open: true, done: make(chan struct{}),
+	}
 	for i, end := range []*lab.End{client, server} {
 		fd, err := openPort(end)
 		if err != nil {
@@ -56,12 +61,22 @@ func Open(client, server *lab.End) (*Wire, error) {
 		w.closeFiles()
 		return nil, fmt.Errorf("open a wire: eventfd: %w", err)
 	}
-	go w.run()
+	pinned := make(chan error)
+	go w.run(pinned)
+	if err := <-pinned; err != nil {
+		<-w.done
+		w.closeFiles()
+		return nil, fmt.Errorf("open a wire: %w", err)
+	}
 	return w, nil
 }
 
-// openPort opens a packet socket that gets what the end receives, whoever it is
-// addressed to, and nothing of what it sends.
+// receiveBuffer holds some ten thousand frames, should the relaying thread have
+// to wait for its processor.
+const receiveBuffer = 32 << 20
+
+// openPort opens a packet socket that gets what passes the end, whoever it is
+// addressed to.
 func openPort(end *lab.End) (int, error) {
 	var fd int
 	if err := end.Host.Do(func() (err error) {
@@ -74,8 +89,13 @@ func openPort(end *lab.End) (int, error) {
 		unix.Close(fd)
 		return -1, fmt.Errorf("%s: %w", what, err)
 	}
-	if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1); err != nil {
-		return fail("ignore what is sent", err)
+	// SO_RCVBUFFORCE is not for everyone who may open a wire; without it the
+	// buffer is as large as net.core.rmem_max allows, and what does not fit is
+	// counted.
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer) != nil {
+		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, receiveBuffer); err != nil {
+			return fail("enlarge the receive buffer", err)
+		}
 	}
 	all := uint16(unix.ETH_P_ALL<<8 | unix.ETH_P_ALL>>8) // in network order
 	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: all, Ifindex: end.Index}); err != nil {
@@ -92,25 +112,37 @@ func (w *Wire) Arm(rules ...Rule) {
 	w.board.arm(rules)
 }
 
-// Idle reports whether the wire holds nothing back.
+// Idle reports whether the wire keeps nothing back.
 func (w *Wire) Idle() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, r := range w.board.rules {
-		if r.held != nil && !r.released {
-			return false
-		}
-	}
-	return len(w.late) == 0
+	return w.board.idle()
 }
 
-// Finished returns an error that names the first rule that has not done what
-// it is for, or says why the wire stopped by itself.
+// Finished returns an error that says why the wire stopped by itself, how many
+// frames it lost, or which rule has not done what it is for; nil if nothing is
+// wrong.
 func (w *Wire) Finished() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.err != nil {
 		return w.err
+	}
+	for _, fd := range w.ports {
+		if !w.open {
+			break
+		}
+		stats, err := unix.GetsockoptTpacketStats(fd, unix.SOL_PACKET, unix.PACKET_STATISTICS)
+		if err != nil {
+			return fmt.Errorf("ask the wire what it lost: %w", err)
+		}
+		w.lost += int(stats.Drops) // counted anew after each question
+	}
+	if w.lost > 0 {
+		return fmt.Errorf("the wire lost %d frames: it did not keep up", w.lost)
+	}
+	if n := w.board.counts.Unreadable; n > 0 {
+		return fmt.Errorf("the wire passed on %d frames that it could not read", n)
 	}
 	return w.board.unfinished()
 }
@@ -122,11 +154,16 @@ func (w *Wire) Counts() Counts {
 	return w.board.counts
 }
 
-// Close stops relaying; what is held is lost.
+// Close stops relaying; what is kept back is lost. A closed wire may be closed
+// again.
 func (w *Wire) Close() {
 	w.mu.Lock()
+	open := w.open
 	w.open = false
 	w.mu.Unlock()
+	if !open {
+		return
+	}
 	_, _ = unix.Write(w.wake, []byte{1, 0, 0, 0, 0, 0, 0, 0})
 	<-w.done
 	w.closeFiles()
@@ -143,10 +180,11 @@ func (w *Wire) closeFiles() {
 // run relays on a thread of its own that stays on one processor: what it sends
 // then waits in that processor's queue, and is received in the order sent
 // (net/core/dev.c, enqueue_to_backlog).
-func (w *Wire) run() {
+func (w *Wire) run(pinned chan<- error) {
 	defer close(w.done)
 	runtime.LockOSThread() // and never unlock: the thread ends with its affinity
-	err := settle()
+	err := pin()
+	pinned <- err
 	for err == nil {
 		if err = w.wait(); err == nil {
 			var open bool
@@ -163,8 +201,8 @@ func (w *Wire) run() {
 // opened counts the wires, to spread them over the processors.
 var opened atomic.Uint32
 
-// settle keeps the calling thread on one of the processors it may use.
-func settle() error {
+// pin keeps the calling thread on one of the processors it may use.
+func pin() error {
 	var allowed, one unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &allowed); err != nil {
 		return fmt.Errorf("sched_getaffinity: %w", err)
@@ -206,12 +244,6 @@ func (w *Wire) nextDue() *unix.Timespec {
 	if len(w.late) == 0 {
 		return nil
 	}
-	next := w.late[0].due
-	for _, l := range w.late[1:] {
-		if l.due.Before(next) {
-			next = l.due
-		}
-	}
-	wait := unix.NsecToTimespec(max(0, time.Until(next)).Nanoseconds())
+	wait := unix.NsecToTimespec(max(0, time.Until(w.late[0].due)).Nanoseconds())
 	return &wait
 }
