@@ -50,6 +50,23 @@ func TestRepetitionsOfSeveralSegments(t *testing.T) {
 	}
 }
 
+// A segment that was lost, and its repetition that looks just like it.
+func TestTimelineTellsCopiesApart(t *testing.T) {
+	trial := Judge(build(
+		sent{from: segment.Client, left: 101, arrived: lost, flags: fin, seq: 4416, ack: 753},
+		sent{from: segment.Client, left: 305, arrived: 306, flags: fin, seq: 4416, ack: 753},
+	))
+	var got []bool
+	for _, e := range trial.Timeline() {
+		if e.IsSegment {
+			got = append(got, e.Lost)
+		}
+	}
+	if len(got) != 2 || !got[0] || got[1] {
+		t.Errorf("lost: %v, want the first and not the second", got)
+	}
+}
+
 // Where a FIN overtakes data in the sender's own qdisc, the sender's tap sees
 // the data second, but not again.
 func TestOvertakenDataIsNotSentAgain(t *testing.T) {

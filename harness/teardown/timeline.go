@@ -48,18 +48,23 @@ func (t *Trial) Timeline() []Event {
 	return events
 }
 
-// segments pairs what left a side with what arrived at its peer.
+// segments pairs what left a side with what arrived at its peer. Where one
+// segment repeats another to the letter, what arrived before the second left can
+// only be the first.
 func (t *Trial) segments(from segment.Side) []Event {
 	x := t.Exchange
 	arrived := slices.DeleteFunc(slices.Clone(x.End(from.Peer()).Sightings),
 		func(seen segment.Sighting) bool { return seen.Sent })
 	var events []Event
-	for _, left := range x.End(from).Sightings {
+	own := x.End(from).Sightings
+	for n, left := range own {
 		if !left.Sent {
 			continue
 		}
+		same := func(seen segment.Sighting) bool { return seen.Segment == left.Segment }
+		again, repeated := first(own[n+1:], func(seen segment.Sighting) bool { return seen.Sent && same(seen) })
 		e := Event{At: left.At, By: from, Text: x.notation(left.Segment), IsSegment: true, Lost: true}
-		if i := slices.IndexFunc(arrived, func(seen segment.Sighting) bool { return seen.Segment == left.Segment }); i >= 0 {
+		if i := slices.IndexFunc(arrived, same); i >= 0 && (!repeated || arrived[i].At < again.At) {
 			e.At, e.Lost = arrived[i].At, false
 			arrived = slices.Delete(arrived, i, i+1)
 		}
