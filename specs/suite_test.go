@@ -76,7 +76,7 @@ func Teardown(s scenario.Scenario, also ...gomega.GomegaMatcher) bool {
 		for range *trials {
 			trial, err := scenario.Play(ctx, s)
 			if err != nil {
-				cannotPlay(s, err)
+				cannotPlay(ctx, s, err)
 			}
 			AddReportEntry(s.Name, ladder.Text(trial), ReportEntryVisibilityFailureOrVerbose)
 			record(report.Entry{Name: s.Name, Expected: s.Expected(), Trial: &trial})
@@ -88,8 +88,9 @@ func Teardown(s scenario.Scenario, also ...gomega.GomegaMatcher) bool {
 }
 
 // cannotPlay ends a spec without a trial: a capability that the kernel was
-// asked for and lacks skips it, anything else fails it.
-func cannotPlay(s scenario.Scenario, err error) {
+// asked for and lacks skips it, anything else fails it. An interrupted run says
+// nothing of its scenario, and records nothing.
+func cannotPlay(ctx context.Context, s scenario.Scenario, err error) {
 	entry := report.Entry{Name: s.Name, Expected: s.Expected()}
 	var missing *kernel.MissingCapability
 	switch {
@@ -101,7 +102,7 @@ func cannotPlay(s scenario.Scenario, err error) {
 		entry.Skipped = missing.Error()
 		record(entry)
 		Skip(missing.Error())
-	case errors.Is(err, context.Canceled):
+	case ctx.Err() != nil:
 		Fail(err.Error())
 	default:
 		entry.Error = err.Error()

@@ -69,6 +69,22 @@ func TestNoQEMUIsFoundBeforeAnythingElse(t *testing.T) {
 	}
 }
 
+// What the README shows as the example is the example.
+func TestReadmeShowsTheExample(t *testing.T) {
+	example, err := os.ReadFile("../../specs/example_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, code, found := strings.Cut(string(example), "var _ = ")
+	if !found || !strings.Contains(string(readme), "```go\nvar _ = "+code+"```") {
+		t.Errorf("the README does not show\nvar _ = %s", code)
+	}
+}
+
 // recordFile writes a record with one scenario.
 func recordFile(t *testing.T, source string, outcome teardown.Outcome) string {
 	t.Helper()

@@ -258,13 +258,14 @@ func (c *Capture) Stop(ctx context.Context) Recording {
 }
 
 // settle sends a marker both ways from every processor that this process may
-// use and waits until both taps have seen it. What a veth sends waits in a queue of the processor that
-// sent it, and is handled from there in order, by TCP as well as by the taps
-// (net/core/dev.c, enqueue_to_backlog and process_backlog): behind a marker
-// from each processor nothing is left. It is no proof for a link whose frames
-// are handed to another processor on the way (RPS), for segments that a qdisc or
-// a busy socket still holds, or, where a cpuset keeps this process off some
-// processors, for what a timer's softirq sends on one of those.
+// use and waits until both taps have seen it. What a veth sends waits in a queue
+// of the processor that sent it, and is handled from there in order, by TCP as
+// well as by the taps (net/core/dev.c, enqueue_to_backlog and process_backlog):
+// behind a marker from each processor nothing is left. It is no proof for a link
+// whose frames are handed to another processor on the way (RPS), for segments
+// that a qdisc, a wire or a busy socket still holds, or, where a cpuset keeps
+// this process off some processors, for what a timer's softirq sends on one of
+// those.
 func (c *Capture) settle(ctx context.Context) error {
 	return onEveryProcessor(func() error {
 		for sender, m := range c.markers {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -86,9 +85,6 @@ func (r *run) awaitEnd(ctx context.Context) error {
 		if !over(sightings) || r.disturb == nil {
 			return over(sightings)
 		}
-		if reset(sightings) {
-			return true // what is still kept back waits for nothing
-		}
 		idle, err := r.disturb.Idle()
 		failed = err
 		return idle || err != nil
@@ -106,16 +102,6 @@ func (r *run) awaitEnd(ctx context.Context) error {
 	case <-ctx.Done(): // Judge holds it against the taps
 	}
 	return nil
-}
-
-// reset reports whether either end has sent a RST.
-func reset(sightings [2][]segment.Sighting) bool {
-	for _, seen := range sightings {
-		if slices.ContainsFunc(seen, func(s segment.Sighting) bool { return s.Flags.Has(segment.RST) }) {
-			return true
-		}
-	}
-	return false
 }
 
 // over reports whether the taps have seen the end of the teardown.

@@ -15,7 +15,7 @@ import (
 	"github.com/finwait/finwait/topologies"
 )
 
-// Play plays the scenario once, in a lab of its own that is gone when Play
+// Play plays the scenario once, in a lab of its own that it takes down before it
 // returns, and judges it. What the kernel under test does, however bad, is an
 // outcome; an error means that the harness could not do its work, and is or
 // wraps a *kernel.MissingCapability where the running kernel lacks something
@@ -65,6 +65,7 @@ func (s Scenario) record(ctx context.Context) (*teardown.Exchange, error) {
 	defer cancel(nil)
 
 	late := time.AfterFunc(openingTime, func() { cancel(errOpening) })
+	defer late.Stop()
 	if err := r.open(ctx); err != nil {
 		if ctx.Err() != nil {
 			err = errors.Join(context.Cause(ctx), err)
