@@ -82,58 +82,6 @@ func (t *Trial) readKernel(x *Exchange, s segment.Side) {
 	}
 }
 
-// attribute finds the timer behind each retransmission of a side, and the
-// contradictions between the side's tap and its counters.
-func (t *Trial) attribute(x *Exchange, s segment.Side) {
-	end := x.End(s)
-	again := x.repetitions(s)
-	var (
-		seen    = int64(len(again))
-		counted = end.Counters["RetransSegs"]
-		probes  = end.Counters["TCPLossProbes"]
-		// A timeout by which the kernel gives up sends nothing.
-		timeouts = end.Counters["TCPTimeouts"] - end.Counters["TCPAbortOnTimeout"]
-	)
-	if seen != counted {
-		t.doubt("the %v's tap saw %d segments sent again, its kernel counted %d (RetransSegs)", s, seen, counted)
-	}
-	if seen != probes+timeouts {
-		t.doubt("the %v sent %d segments again, but its timers fired %d times (TCPLossProbes %d, TCPTimeouts %d)",
-			s, seen, probes+timeouts, probes, timeouts)
-	}
-	if end.Socket != nil && int64(end.Socket.Retransmissions) != counted {
-		t.doubt("the %v's kernel counted %d segments sent again (RetransSegs), its socket %d (tcpi_total_retrans)",
-			s, counted, end.Socket.Retransmissions)
-	}
-	for i, r := range again {
-		if x.needless(s, r) {
-			t.doubt("the %v sent %s again although it had been accepted, and all that said so came too late: the path was slower than its timer",
-				s, x.notation(r.again.Segment))
-		}
-		out := Retransmission{
-			From:    s,
-			Segment: x.notation(r.again.Segment),
-			FIN:     x.kind(s, r.again.Segment) == segment.KindFIN,
-			Delay:   r.again.At - r.earlier.At,
-			RTO:     end.RTO,
-		}
-		if seen == probes+timeouts {
-			out.Timer = timerOf(int64(i), probes)
-		}
-		t.Retransmissions = append(t.Retransmissions, out)
-	}
-}
-
-// timerOf tells which timer sent the i-th retransmission of a tail: the probe
-// comes first and once, and whatever it did not mend is left to the RTO
-// (RFC 8985 section 7.3; net/ipv4/tcp_output.c, tcp_send_loss_probe).
-func timerOf(i, probes int64) Timer {
-	if i < probes {
-		return TLP
-	}
-	return RTO
-}
-
 // countChallenges holds the challenge ACKs that the kernel counted against
 // what was sent.
 func (t *Trial) countChallenges(x *Exchange, s segment.Side) {

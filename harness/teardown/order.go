@@ -63,10 +63,11 @@ func (x *Exchange) overtakings(from segment.Side) []Sequence {
 	return out
 }
 
-// firstArrivals are the segments of a side as they arrived, without RSTs and
-// without what was sent again. A segment may look like the one it repeats: as
+// firstArrivals are the segments of a side as they arrived, without RSTs, window
+// probes and what was sent again. A segment may look like the one it repeats: as
 // many copies are left out as were sent again, the last ones first.
 func (x *Exchange) firstArrivals(from segment.Side) []segment.Sighting {
+	probes := x.windowProbes(from)
 	again := map[segment.Segment]int{}
 	for _, r := range x.repetitions(from) {
 		again[r.again.Segment]++
@@ -74,7 +75,7 @@ func (x *Exchange) firstArrivals(from segment.Side) []segment.Sighting {
 	var out []segment.Sighting
 	for _, seen := range slices.Backward(x.End(from.Peer()).Sightings) {
 		switch {
-		case seen.Sent || seen.Flags.Has(segment.RST):
+		case seen.Sent || seen.Flags.Has(segment.RST) || probes[seen.Segment]:
 		case again[seen.Segment] > 0:
 			again[seen.Segment]--
 		default:
@@ -83,6 +84,27 @@ func (x *Exchange) firstArrivals(from segment.Side) []segment.Sighting {
 	}
 	slices.Reverse(out)
 	return out
+}
+
+// windowProbes are the segments by which a side asks whether its peer's window is
+// open, and keepalives: pure ACKs that step back, to right before what the peer
+// has acknowledged, so that it has to answer (net/ipv4/tcp_output.c,
+// tcp_xmit_probe_skb).
+func (x *Exchange) windowProbes(from segment.Side) map[segment.Segment]bool {
+	probes := map[segment.Segment]bool{}
+	var (
+		acknowledged uint32
+		any          bool
+	)
+	for _, seen := range x.End(from).Sightings {
+		switch {
+		case !seen.Sent && seen.Flags.Has(segment.ACK) && (!any || segment.Before(acknowledged, seen.Ack)):
+			acknowledged, any = seen.Ack, true
+		case seen.Sent && any && seen.IsPureACK() && seen.Seq+1 == acknowledged:
+			probes[seen.Segment] = true
+		}
+	}
+	return probes
 }
 
 // madeBefore reports whether a was made before b by the same sender.

@@ -1,7 +1,6 @@
 package teardown
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/finwait/finwait/harness/segment"
@@ -28,11 +27,15 @@ const (
 // A Timer is what made a side send a segment again.
 type Timer string
 
-// The timers. The kernel arms one timer for both and counts them apart, as
+// The timers. The kernel arms one timer for RTO and TLP and counts them apart, as
 // TCPTimeouts and TCPLossProbes (net/ipv4/tcp_timer.c, tcp_write_timer_handler).
 const (
 	RTO Timer = "rto"
 	TLP Timer = "tlp"
+	// FastRetransmit is no timer: the peer's acknowledgements told what was lost
+	// (TCPFastRetrans and TCPSlowStartRetrans; net/ipv4/tcp_output.c,
+	// tcp_xmit_retransmit_queue).
+	FastRetransmit Timer = "fast-retransmit"
 )
 
 // A Trial is what became of one exchange: the facts read off it, and the
@@ -56,36 +59,4 @@ type Trial struct {
 	Drops    map[segment.Side]uint32           `json:"drops,omitempty"`
 	// Exchange is the evidence.
 	Exchange *Exchange `json:"exchange,omitempty"`
-}
-
-// A Retransmission is one segment that was sent again.
-type Retransmission struct {
-	From segment.Side `json:"from"`
-	// Segment is in packetdrill's notation, with relative numbers.
-	Segment string `json:"segment"`
-	FIN     bool   `json:"fin"`
-	// Timer is what sent it; empty where the counters do not tell.
-	Timer Timer `json:"timer,omitempty"`
-	// Delay is the time since the segment was sent before, at the sender's tap.
-	Delay time.Duration `json:"delay_ns"`
-	// RTO is the sender's retransmission timeout before it closed: what Delay
-	// is to be compared with.
-	RTO time.Duration `json:"rto_ns"`
-}
-
-// String is "F. 4416:4416(0) ack 754 of the client, sent again after 204ms by
-// the tlp".
-func (r Retransmission) String() string {
-	return fmt.Sprintf("%s of the %v, %s", r.Segment, r.From, r.note())
-}
-
-func (r Retransmission) note() string {
-	note := fmt.Sprintf("sent again after %v", r.Delay.Round(time.Millisecond))
-	if r.Timer != "" {
-		note += " by the " + string(r.Timer)
-	}
-	if r.RTO > 0 {
-		note += fmt.Sprintf(" (the RTO was %v)", r.RTO.Round(time.Millisecond))
-	}
-	return note
 }

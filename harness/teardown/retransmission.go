@@ -1,0 +1,131 @@
+package teardown
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/finwait/finwait/harness/segment"
+)
+
+// A Retransmission is one segment that was sent again.
+type Retransmission struct {
+	From segment.Side `json:"from"`
+	// Segment is in packetdrill's notation, with relative numbers.
+	Segment string `json:"segment"`
+	FIN     bool   `json:"fin"`
+	// Timer is what sent it; empty where the counters do not tell.
+	Timer Timer `json:"timer,omitempty"`
+	// Delay is the time since the segment was sent before, at the sender's tap.
+	Delay time.Duration `json:"delay_ns"`
+	// RTO is the sender's retransmission timeout before it closed: what Delay
+	// is to be compared with.
+	RTO time.Duration `json:"rto_ns"`
+}
+
+// String is "F. 4416:4416(0) ack 754 of the client, sent again after 204ms by
+// the tlp".
+func (r Retransmission) String() string {
+	return fmt.Sprintf("%s of the %v, %s", r.Segment, r.From, r.note())
+}
+
+func (r Retransmission) note() string {
+	note := fmt.Sprintf("sent again after %v", r.Delay.Round(time.Millisecond))
+	if r.Timer != "" {
+		note += " by the " + string(r.Timer)
+	}
+	if r.RTO > 0 {
+		note += fmt.Sprintf(" (the RTO was %v)", r.RTO.Round(time.Millisecond))
+	}
+	return note
+}
+
+// attribute finds the timer behind each retransmission of a side, and the
+// contradictions between the side's tap and its counters.
+func (t *Trial) attribute(x *Exchange, s segment.Side) {
+	end := x.End(s)
+	again := x.repetitions(s)
+	seen, counted := int64(len(again)), end.Counters["RetransSegs"]
+	if seen != counted {
+		t.doubt("the %v's tap saw %d segments sent again, its kernel counted %d (RetransSegs)", s, seen, counted)
+	}
+	if end.Socket != nil && int64(end.Socket.Retransmissions) != counted {
+		t.doubt("the %v's kernel counted %d segments sent again (RetransSegs), its socket %d (tcpi_total_retrans)",
+			s, counted, end.Socket.Retransmissions)
+	}
+	why := reasonsOf(end.Counters)
+	if !why.explain(seen, x.sentNew(s)) {
+		t.doubt("the %v sent %d segments again, which does not go with what its kernel counted: %v", s, seen, why)
+	}
+	for i, r := range again {
+		if x.needless(s, r) {
+			t.doubt("the %v sent %s again although it had been accepted, and all that said so came too late: the path was slower than its timer",
+				s, x.notation(r.again.Segment))
+		}
+		t.Retransmissions = append(t.Retransmissions, Retransmission{
+			From:    s,
+			Segment: x.notation(r.again.Segment),
+			FIN:     x.kind(s, r.again.Segment) == segment.KindFIN,
+			Timer:   why.timerOf(int64(i), seen),
+			Delay:   r.again.At - r.earlier.At,
+			RTO:     end.RTO,
+		})
+	}
+}
+
+// reasons are how often a kernel had a reason to send something again.
+type reasons struct{ probes, timeouts, fast int64 }
+
+func reasonsOf(counters map[string]int64) reasons {
+	return reasons{
+		probes: counters["TCPLossProbes"],
+		// A timeout by which the kernel gives up sends nothing.
+		timeouts: counters["TCPTimeouts"] - counters["TCPAbortOnTimeout"],
+		fast:     counters["TCPFastRetrans"] + counters["TCPSlowStartRetrans"],
+	}
+}
+
+func (r reasons) all() int64 { return r.probes + r.timeouts + r.fast }
+
+// String names the counters.
+func (r reasons) String() string {
+	return fmt.Sprintf("TCPLossProbes %d, TCPTimeouts without those that gave up %d, TCPFastRetrans and TCPSlowStartRetrans %d",
+		r.probes, r.timeouts, r.fast)
+}
+
+// explain reports whether the reasons go with so many segments sent again and so
+// many sent for the first time. A probe sends a new one instead, if there is
+// one (RFC 8985 section 7.3; net/ipv4/tcp_output.c, tcp_send_loss_probe), but no
+// probe is due before the first.
+func (r reasons) explain(again, sentNew int64) bool {
+	instead := r.all() - again
+	return instead == 0 || 0 < instead && instead <= min(r.probes, sentNew-1)
+}
+
+// timerOf tells which timer sent the i-th retransmission of so many. Of a tail,
+// the probe comes first and once, and whatever it did not mend is left to the RTO
+// (RFC 8985 section 7.3). It is empty where more than that went on.
+func (r reasons) timerOf(i, again int64) Timer {
+	switch {
+	case again != r.all():
+		return ""
+	case r.fast == again:
+		return FastRetransmit
+	case r.fast > 0:
+		return ""
+	case i < r.probes:
+		return TLP
+	}
+	return RTO
+}
+
+// sentNew counts the segments that a side sent for the first time after the
+// first closing call.
+func (x *Exchange) sentNew(s segment.Side) (n int64) {
+	begin := x.begin()
+	for _, seen := range x.End(s).Sightings {
+		if seen.Sent && seen.End() != seen.Seq && seen.At >= begin {
+			n++
+		}
+	}
+	return n - int64(len(x.repetitions(s)))
+}

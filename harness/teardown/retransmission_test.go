@@ -1,0 +1,61 @@
+package teardown
+
+import (
+	"testing"
+
+	"github.com/finwait/finwait/harness/segment"
+)
+
+// lostData is data of the server's that was lost, and sent again before its FIN.
+func lostData(counters map[string]int64) *Exchange {
+	x := build(
+		sent{segment.Server, 101, lost, ack, 753, 1000, 4416, 0},
+		sent{segment.Server, 102, 102, ack, 1753, 1000, 4416, 0},
+		sent{segment.Server, 110, 110, ack, 753, 1000, 4416, 0},
+		sent{segment.Server, 111, 111, fin, 2753, 0, 4416, 0},
+		sent{segment.Client, 112, 112, fin, 4416, 0, 2754, 0},
+		sent{segment.Server, 113, 113, ack, 2754, 0, 4417, 0},
+	)
+	x.Server.Counters = counters
+	x.Server.Socket.Retransmissions = 1
+	return x
+}
+
+func TestWhatSentItAgain(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		counters map[string]int64
+		outcome  Outcome
+		timer    Timer
+	}{
+		{"its acknowledgements", map[string]int64{"RetransSegs": 1, "TCPFastRetrans": 1}, Retransmitted, FastRetransmit},
+		{"the same, after a loss", map[string]int64{"RetransSegs": 1, "TCPSlowStartRetrans": 1}, Retransmitted, FastRetransmit},
+		{"its RTO", map[string]int64{"RetransSegs": 1, "TCPTimeouts": 1}, Retransmitted, RTO},
+		// The probe may have sent either of the new segments instead.
+		{"one of two", map[string]int64{"RetransSegs": 1, "TCPTimeouts": 1, "TCPLossProbes": 1}, Retransmitted, ""},
+		{"nothing", map[string]int64{"RetransSegs": 1}, Inconclusive, ""},
+		{"more timeouts than segments", map[string]int64{"RetransSegs": 1, "TCPTimeouts": 2}, Inconclusive, ""},
+		{"more probes than segments", map[string]int64{"RetransSegs": 1, "TCPLossProbes": 4}, Inconclusive, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			trial := Judge(lostData(c.counters))
+			expectOutcome(t, trial, c.outcome)
+			if len(trial.Retransmissions) != 1 || trial.Retransmissions[0].Timer != c.timer {
+				t.Errorf("it was sent again by %+v, want %q", trial.Retransmissions, c.timer)
+			}
+		})
+	}
+}
+
+// A window probe steps back by one, so that its peer has to answer. Nothing has
+// overtaken it.
+func TestWindowProbeWasNotOvertaken(t *testing.T) {
+	x := build(
+		sent{segment.Client, 101, 101, ack, 4415, 0, 753, 0},
+		sent{segment.Server, 102, 102, ack, 753, 0, 4416, 0},
+		sent{segment.Server, 103, 103, fin, 753, 0, 4416, 0},
+		sent{segment.Client, 104, 104, fin, 4416, 0, 754, 0},
+		sent{segment.Server, 105, 105, ack, 754, 0, 4417, 0},
+	)
+	expectOutcome(t, Judge(x), Clean)
+}
