@@ -57,6 +57,27 @@ func RetransmitFIN(side segment.Side) types.GomegaMatcher {
 	}
 }
 
+// jiffy is the longest tick that a kernel is configured for: HZ=100.
+const jiffy = 10 * time.Millisecond
+
+// WaitForRTO succeeds where the side sent nothing again earlier than its
+// retransmission timeout allows: neither the RTO nor, for a lone segment, the TLP
+// is due before (RFC 6298 section 5, RFC 8985 section 7.2). The timer's tick is
+// allowed for.
+func WaitForRTO(side segment.Side) types.GomegaMatcher {
+	return &matcher{
+		wish: fmt.Sprintf("to have the %v send nothing again before its RTO is over", side),
+		met: func(t teardown.Trial) bool {
+			for _, r := range t.Retransmissions {
+				if r.From == side && r.Delay < r.RTO-jiffy {
+					return false
+				}
+			}
+			return true
+		},
+	}
+}
+
 // Overtake succeeds where, of what the side sent, a segment of the kind fast
 // arrived before one of the kind slow that had been sent earlier.
 func Overtake(side segment.Side, fast, slow segment.Kind) types.GomegaMatcher {

@@ -15,7 +15,7 @@ import (
 var late = teardown.Trial{
 	Outcome:         teardown.Retransmitted,
 	Latency:         map[segment.Side]time.Duration{segment.Server: 260 * time.Millisecond},
-	Retransmissions: []teardown.Retransmission{{From: segment.Client, FIN: true, Timer: teardown.TLP, Segment: "F. 1:1(0) ack 2"}},
+	Retransmissions: []teardown.Retransmission{{From: segment.Client, FIN: true, Timer: teardown.TLP, Segment: "F. 1:1(0) ack 2", Delay: 196 * time.Millisecond, RTO: 204 * time.Millisecond}},
 	Overtook: []teardown.Sequence{{Overtaking: teardown.Overtaking{
 		From: segment.Client, Fast: segment.KindACKOfFIN, Slow: segment.KindFIN,
 	}}},
@@ -34,6 +34,7 @@ func TestMatchers(t *testing.T) {
 		{"in time", matchers.CloseWithin(segment.Server, time.Second), true},
 		{"too late", matchers.CloseWithin(segment.Server, 200*time.Millisecond), false},
 		{"never", matchers.CloseWithin(segment.Client, time.Second), false},
+		{"a jiffy early", matchers.WaitForRTO(segment.Client), true},
 		{"order", matchers.Overtake(segment.Client, segment.KindACKOfFIN, segment.KindFIN), true},
 		{"other order", matchers.Overtake(segment.Client, segment.KindFIN, segment.KindACKOfFIN), false},
 	} {
@@ -54,5 +55,15 @@ func TestMatchers(t *testing.T) {
 				t.Error("a string was judged")
 			}
 		})
+	}
+}
+
+func TestWhatWasSentAgainTooEarlyDidNotWait(t *testing.T) {
+	early := late
+	early.Retransmissions = []teardown.Retransmission{{From: segment.Client, Delay: 193 * time.Millisecond, RTO: 204 * time.Millisecond}}
+	for side, want := range map[segment.Side]bool{segment.Client: false, segment.Server: true} {
+		if got, err := matchers.WaitForRTO(side).Match(early); err != nil || got != want {
+			t.Errorf("the %v: got %v, %v", side, got, err)
+		}
 	}
 }
