@@ -16,13 +16,26 @@ type Family string
 const (
 	IPv4 Family = "ipv4"
 	IPv6 Family = "ipv6"
+	// IPv4Mapped is IPv4 on the link, between sockets of IPv6 (RFC 4291 section
+	// 2.5.5.2).
+	IPv4Mapped Family = "ipv4-mapped"
 )
+
+// Socket is the address by which a socket of the family calls an address of the
+// link.
+func (f Family) Socket(link netip.Addr) netip.Addr {
+	if f == IPv4Mapped {
+		return netip.AddrFrom16(link.As16())
+	}
+	return link
+}
 
 // The addresses are those set aside for documentation (RFC 5737, RFC 3849): no
 // network routes them.
 var addresses = map[Family]addressPair{
-	IPv4: {netip.MustParsePrefix("192.0.2.1/24"), netip.MustParsePrefix("192.0.2.2/24")},
-	IPv6: {netip.MustParsePrefix("2001:db8::1/64"), netip.MustParsePrefix("2001:db8::2/64")},
+	IPv4:       {netip.MustParsePrefix("192.0.2.1/24"), netip.MustParsePrefix("192.0.2.2/24")},
+	IPv4Mapped: {netip.MustParsePrefix("192.0.2.1/24"), netip.MustParsePrefix("192.0.2.2/24")},
+	IPv6:       {netip.MustParsePrefix("2001:db8::1/64"), netip.MustParsePrefix("2001:db8::2/64")},
 }
 
 type addressPair struct{ client, server netip.Prefix }
@@ -30,7 +43,7 @@ type addressPair struct{ client, server netip.Prefix }
 func (f Family) addresses() (addressPair, error) {
 	pair, ok := addresses[f]
 	if !ok {
-		return pair, fmt.Errorf("family %q: want %q or %q", f, IPv4, IPv6)
+		return pair, fmt.Errorf("family %q: want %q, %q or %q", f, IPv4, IPv6, IPv4Mapped)
 	}
 	return pair, nil
 }

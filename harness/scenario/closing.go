@@ -22,8 +22,11 @@ func (r *run) close(ctx context.Context) error {
 		return err
 	}
 	if r.ServerFirst {
-		if err := r.capture.Wait(ctx, finAcknowledged); err != nil {
-			return fmt.Errorf("wait for the server's FIN to be acknowledged: %w", err)
+		answered := func(sightings [2][]segment.Sighting) bool {
+			return over(sightings) || finAcknowledged(sightings) && r.heard(sightings)
+		}
+		if err := r.capture.Wait(ctx, answered); err != nil {
+			return fmt.Errorf("wait for the server's FIN and the client's data to be acknowledged: %w", err)
 		}
 	}
 	if err := r.end(second); err != nil {
@@ -38,11 +41,8 @@ func (r *run) close(ctx context.Context) error {
 }
 
 // finAcknowledged reports whether the server has been told that its FIN has
-// arrived, or there is nothing more to be told.
+// arrived.
 func finAcknowledged(sightings [2][]segment.Sighting) bool {
-	if over(sightings) {
-		return true
-	}
 	var fin *segment.Sighting
 	for i, s := range sightings[segment.Server] {
 		switch {

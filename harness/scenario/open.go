@@ -9,6 +9,8 @@ import (
 	"net/netip"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/finwait/finwait/harness/capture"
 	"github.com/finwait/finwait/harness/kernel"
 	"github.com/finwait/finwait/harness/lab"
@@ -27,17 +29,11 @@ func (r *run) build(ctx context.Context) error {
 		}
 		return err
 	}
-	r.client = &actor{Behaviour: r.Client, host: r.pair.Client.Host, end: &r.exchange.Client}
-	r.server = &actor{Behaviour: r.Server, host: r.pair.Server.Host, end: &r.exchange.Server}
+	r.client = &actor{Behaviour: r.Client, host: r.pair.Client.Host, link: r.pair.Client, peer: r.pair.Server, end: &r.exchange.Client}
+	r.server = &actor{Behaviour: r.Server, host: r.pair.Server.Host, link: r.pair.Server, peer: r.pair.Client, end: &r.exchange.Server}
 	for _, a := range r.actors() {
-		for name, value := range a.Sysctls {
-			err := a.host.SetSysctl(name, value)
-			if errors.Is(err, fs.ErrNotExist) {
-				return &kernel.MissingCapability{Name: "sysctl " + name, Err: err}
-			}
-			if err != nil {
-				return fmt.Errorf("%s: %w", a.host.Name, err)
-			}
+		if err := a.configure(); err != nil {
+			return err
 		}
 	}
 	if r.capture, err = capture.Start(ctx, [2]*lab.End{r.pair.Client, r.pair.Server}); err != nil {
@@ -59,12 +55,32 @@ func (r *run) buildLab() (err error) {
 	return err
 }
 
+// configure sets what the end's namespace is to be like.
+func (a *actor) configure() error {
+	for name, value := range a.Sysctls {
+		err := a.host.SetSysctl(name, value)
+		if errors.Is(err, fs.ErrNotExist) {
+			return &kernel.MissingCapability{Name: "sysctl " + name, Err: err}
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", a.host.Name, err)
+		}
+	}
+	if a.RTOMin == 0 {
+		return nil
+	}
+	return a.link.RouteWithRTOMin(a.peer.Addresses[0].Addr(), a.RTOMin)
+}
+
 func (r *run) actors() [2]*actor { return [2]*actor{r.client, r.server} }
 
 // connect opens the connection.
 func (r *run) connect(ctx context.Context) error {
-	address := netip.AddrPortFrom(r.pair.Server.Addresses[0].Addr(), 0)
+	address := netip.AddrPortFrom(r.Family.Socket(r.pair.Server.Addresses[0].Addr()), 0)
 	listener, err := sock.Listen(ctx, r.server.host, address)
+	if errors.Is(err, unix.EAFNOSUPPORT) {
+		return &kernel.MissingCapability{Name: "IPv6", Err: err}
+	}
 	if err != nil {
 		return err
 	}
@@ -126,7 +142,7 @@ func acknowledged(sightings [2][]segment.Sighting) bool {
 
 // toldOf reports whether an end that has sent a SYN and so many octets has been
 // told that all of it arrived.
-func toldOf(sightings []segment.Sighting, octets uint32) bool {
+func toldOf(sightings []segment.Sighting, octets int) bool {
 	var (
 		end   uint32
 		begun bool
@@ -134,7 +150,7 @@ func toldOf(sightings []segment.Sighting, octets uint32) bool {
 	for _, s := range sightings {
 		switch {
 		case s.Sent && s.Flags.Has(segment.SYN):
-			end, begun = s.End()+octets, true
+			end, begun = s.End()+uint32(octets), true
 		case !s.Sent && begun && s.Covers(end):
 			return true
 		}
@@ -160,6 +176,11 @@ func (r *run) prepare(context.Context) error {
 		return nil
 	}
 	var err error
-	r.disturb, err = r.stage.Install(r.client.conn.Local, r.client.conn.Remote)
+	r.disturb, err = r.stage.Install(onLink(r.client.conn.Local), onLink(r.client.conn.Remote))
 	return err
+}
+
+// onLink is an address as the link knows it.
+func onLink(a netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
 }

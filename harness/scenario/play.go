@@ -46,6 +46,8 @@ type run struct {
 type actor struct {
 	Behaviour
 	host   *lab.Host
+	link   *lab.End // its own
+	peer   *lab.End // the other's
 	conn   *sock.Conn
 	before observe.Counters
 	resent uint32 // tcpi_total_retrans before the closing calls
@@ -98,7 +100,7 @@ var errOpening = fmt.Errorf("the connection was not open and idle after %v", ope
 
 // open does everything that comes before the closing calls.
 func (r *run) open(ctx context.Context) error {
-	for _, step := range []func(context.Context) error{r.build, r.connect, r.converse, r.prepare} {
+	for _, step := range []func(context.Context) error{r.build, r.connect, r.converse, r.speak, r.prepare, r.speakLast} {
 		if err := step(ctx); err != nil {
 			return err
 		}

@@ -28,11 +28,15 @@ type Scenario struct {
 	// nothing.
 	Disturbance Disturbance
 	// ServerFirst has the client close only when its acknowledgement of the
-	// server's FIN has arrived. Otherwise both close at once: first the client,
-	// then, with nothing in between, the server.
+	// server's FIN has arrived, and it has been told that what it has said has.
+	// Otherwise both close at once: first the client, then, with nothing in
+	// between, the server.
 	ServerFirst bool
 	// Good is the outcome on a good kernel; the zero value is teardown.Clean.
 	Good teardown.Outcome
+	// Race marks a scenario whose outcome scheduling decides on some kernels: it
+	// is recorded, and not judged.
+	Race bool
 	// Deadline is how long after the first closing call a trial is given up as
 	// stuck; 0 is ten seconds, enough for five retransmissions.
 	Deadline time.Duration
@@ -49,6 +53,16 @@ type Behaviour struct {
 	// Sysctls are set in the end's namespace before anything else, by their
 	// dotted names.
 	Sysctls map[string]string
+	// RTOMin is the least retransmission timeout of the end's route to its peer
+	// (ip-route(8), rto_min); 0 leaves it to the kernel.
+	RTOMin time.Duration
+	// Says is how many octets the end sends before the disturbance is in place.
+	// Its peer does not read them before it has closed, and never if it does not
+	// read on; what the peer's window has no room for stays unsent.
+	Says int
+	// LastWords is how many octets the end sends after that, right before the
+	// closing calls: what the disturbance is to hold.
+	LastWords int
 }
 
 // A Disturbance changes the order in which segments arrive.

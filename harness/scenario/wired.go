@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"net/netip"
+	"time"
 
 	"github.com/finwait/finwait/harness/lab"
 	"github.com/finwait/finwait/harness/teardown"
@@ -12,20 +13,32 @@ import (
 // Wire disturbs the teardown by a wire between client and server: rules of
 // package wire, and the overtakings that they bring about. It needs no kernel
 // module and no timing.
-func Wire(asks []teardown.Overtaking, rules ...string) Disturbance {
-	return wired{asks, rules}
+func Wire(asks []teardown.Overtaking, rules ...string) Wired {
+	return Wired{asks: asks, rules: rules}
 }
 
-type wired struct {
-	asks  []teardown.Overtaking
-	rules []string
+// Wired is a disturbance by a wire.
+type Wired struct {
+	asks      []teardown.Overtaking
+	rules     []string
+	roundTrip time.Duration
 }
 
-func (wired) Available() error { return nil }
+// Over is the same disturbance on a longer wire: a round trip takes so much more,
+// half of it each way.
+func (w Wired) Over(roundTrip time.Duration) Wired {
+	w.roundTrip = roundTrip
+	return w
+}
 
-func (w wired) Asks() []teardown.Overtaking { return w.asks }
+// Available implements Disturbance: a wire needs nothing.
+func (Wired) Available() error { return nil }
 
-func (w wired) Build(l *lab.Lab, family topologies.Family) (Stage, error) {
+// Asks implements Disturbance.
+func (w Wired) Asks() []teardown.Overtaking { return w.asks }
+
+// Build implements Disturbance.
+func (w Wired) Build(l *lab.Lab, family topologies.Family) (Stage, error) {
 	stage := wiredStage{}
 	for _, text := range w.rules {
 		rule, err := wire.ParseRule(text)
