@@ -13,9 +13,9 @@ var _ = Describe("A FIN that comes in order is accepted", func() {
 	for _, path := range closingPaths {
 		for _, family := range families {
 			Teardown(scenario.Scenario{
-				Name:        "in-order/" + path.name + "/" + string(family),
+				Name:        "in-order/server-" + path.name + "/" + string(family),
 				Family:      family,
-				Server:      path.server,
+				Server:      path.Behaviour,
 				ServerFirst: true,
 			})
 		}

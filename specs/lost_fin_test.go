@@ -1,6 +1,8 @@
 package specs
 
 import (
+	"slices"
+
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
@@ -8,6 +10,7 @@ import (
 	"github.com/finwait/finwait/harness/scenario"
 	"github.com/finwait/finwait/harness/segment"
 	"github.com/finwait/finwait/harness/teardown"
+	"github.com/finwait/finwait/topologies"
 )
 
 // A FIN that the network lost is sent again, by whoever sent it and by nobody
@@ -18,14 +21,28 @@ var _ = Describe("A FIN that was lost is sent again", func() {
 		for _, family := range families {
 			for _, loser := range segment.Sides {
 				Teardown(scenario.Scenario{
-					Name:        "lost-fin/" + loser.String() + "/" + path.name + "/" + string(family) + "/wire",
+					Name:        "lost-fin/" + loser.String() + "/server-" + path.name + "/" + string(family) + "/wire",
 					Family:      family,
-					Server:      path.server,
+					Server:      path.Behaviour,
 					ServerFirst: true,
 					Disturbance: scenario.Wire(nil, "drop "+loser.String()+" fin"),
 					Good:        teardown.Retransmitted,
-				}, RetransmitFIN(loser), Not(RetransmitFIN(loser.Peer())))
+				}, RetransmitFIN(loser), Not(RetransmitFIN(loser.Peer())), WaitForRTO(loser))
 			}
 		}
+	}
+
+	// What a lost FIN costs is one RTO, whatever that is made of, and whichever
+	// timer it is that fires.
+	for _, v := range slices.Concat(mechanisms, durations) {
+		s := scenario.Scenario{
+			Name:        "lost-fin/client/server-shutdown/ipv4/wire/" + v.name,
+			Family:      topologies.IPv4,
+			ServerFirst: true,
+			Disturbance: scenario.Wire(nil, "drop client fin"),
+			Good:        teardown.Retransmitted,
+		}
+		v.apply(&s)
+		Teardown(s, RetransmitFIN(segment.Client), Not(RetransmitFIN(segment.Server)), WaitForRTO(segment.Client))
 	}
 })

@@ -20,12 +20,12 @@ import (
 // so this is judged also where all else is only recorded.
 var _ = Describe("However a FIN was overtaken, the verdict is the same", func() {
 	for _, path := range closingPaths {
-		name := "one-verdict/" + path.name + "/ipv4"
+		name := "one-verdict/server-" + path.name + "/ipv4"
 		It(name, Label(strings.Split(name, "/")...), func(ctx SpecContext) {
 			var played []teardown.Trial
 			for _, way := range overtakings {
 				trial, err := scenario.Play(ctx, scenario.Scenario{
-					Name: name + way.suffix, Family: topologies.IPv4, Server: path.server, Disturbance: way.disturbance,
+					Name: name + way.suffix, Family: topologies.IPv4, Server: path.Behaviour, Disturbance: way.disturbance,
 				})
 				var missing *kernel.MissingCapability
 				if errors.As(err, &missing) {

@@ -1,6 +1,7 @@
 package specs
 
 import (
+	"slices"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -8,22 +9,25 @@ import (
 	"github.com/finwait/finwait/harness/scenario"
 	"github.com/finwait/finwait/harness/segment"
 	"github.com/finwait/finwait/harness/teardown"
+	"github.com/finwait/finwait/topologies"
 )
 
 // lateFIN is what is to be seen: the client's ACK of the server's FIN arrives
 // before the FIN that the client had sent earlier.
 var lateFIN = []teardown.Overtaking{{From: segment.Client, Fast: segment.KindACKOfFIN, Slow: segment.KindFIN}}
 
-// overtakings bring it about in three ways: by a delay of FINs alone and by
-// netem's reordering, as a network would; and, by a wire, for certain and on any
-// kernel.
+// byWire brings it about for certain and on any kernel.
+var byWire = scenario.Wire(lateFIN, "hold client fin until client ack-of-fin")
+
+// overtakings bring it about in two ways more: by a delay of FINs alone and by
+// netem's reordering, as a network would.
 var overtakings = []struct {
 	suffix      string
 	disturbance scenario.Disturbance
 }{
 	{"", scenario.HoldClientFIN(60 * time.Millisecond)},
 	{"/reorder", scenario.ReorderClientFIN(60 * time.Millisecond)},
-	{"/wire", scenario.Wire(lateFIN, "hold client fin until client ack-of-fin")},
+	{"/wire", byWire},
 }
 
 // Both ends close at the same time, and on the way to the server the client's
@@ -33,16 +37,45 @@ var overtakings = []struct {
 // old acknowledgement can be ignored). Linux dropped it in FIN_WAIT2 until "net:
 // tcp: accept old ack during closing" (795a7dfbc3d9).
 var _ = Describe("A FIN that its own ACK overtook is accepted", func() {
-	for _, path := range closingPaths {
+	for _, server := range closingPaths {
 		for _, family := range families {
 			for _, way := range overtakings {
 				Teardown(scenario.Scenario{
-					Name:        "overtaken-fin/" + path.name + "/" + string(family) + way.suffix,
+					Name:        "overtaken-fin/server-" + server.name + "/" + string(family) + way.suffix,
 					Family:      family,
-					Server:      path.server,
+					Server:      server.Behaviour,
 					Disturbance: way.disturbance,
 				})
 			}
 		}
+	}
+
+	for _, server := range []closingPath{shutdown, closed} {
+		played := scenario.Scenario{
+			Name:        "overtaken-fin/server-" + server.name,
+			Family:      topologies.IPv4,
+			Server:      server.Behaviour,
+			Disturbance: byWire,
+		}
+
+		Context("however the client closed", func() {
+			for _, client := range clientPaths {
+				for _, family := range families {
+					s := played
+					s.Name += "/client-" + client.name + "/" + string(family) + "/wire"
+					s.Family, s.Client = family, client.Behaviour
+					Teardown(s)
+				}
+			}
+		})
+
+		Context("whatever the connection runs over", func() {
+			for _, v := range slices.Concat(mechanisms, durations, []variant{mapped}) {
+				s := played
+				s.Name += "/ipv4/wire/" + v.name
+				v.apply(&s)
+				Teardown(s)
+			}
+		})
 	}
 })
