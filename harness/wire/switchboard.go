@@ -118,6 +118,7 @@ func (b *switchboard) due(f frame) []frame {
 // deliver is a frame and all that waits for it.
 func (b *switchboard) deliver(f frame) []frame {
 	out := []frame{f}
+	b.tracker.Delivered(f.seen)
 	for _, r := range b.rules {
 		if r.act != hold || r.reached || !f.seen.Is(r.until) {
 			continue
