@@ -56,29 +56,28 @@ func (w *Wire) drain(from segment.Side) error {
 		if link, ok := sender.(*unix.SockaddrLinklayer); ok && link.Pkttype == unix.PACKET_OUTGOING {
 			continue // the wire's own
 		}
-		if err := w.pass(w.board.take(frame{from: from, octets: w.buffer[:n]})); err != nil {
+		f, goesOn := w.board.enter(frame{from: from, octets: w.buffer[:n]})
+		switch {
+		case !goesOn:
+		case f.later() > 0:
+			w.putBy(f, time.Now().Add(f.later()))
+		default:
+			err = w.leave(f)
+		}
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// pass sends frames in order; those that a rule delays are put by.
-func (w *Wire) pass(frames []frame) error {
-	for _, f := range frames {
-		if f.delay == nil {
-			if err := w.send(f); err != nil {
-				return err
-			}
-			continue
-		}
-		l := delayed{frame: f, due: time.Now().Add(f.delay.by)}
-		i, _ := slices.BinarySearchFunc(w.late, l, func(a, b delayed) int {
-			return cmp.Or(a.due.Compare(b.due), -1) // behind those due at the same time
-		})
-		w.late = slices.Insert(w.late, i, l)
-	}
-	return nil
+// putBy keeps a frame until its time has come.
+func (w *Wire) putBy(f frame, due time.Time) {
+	l := delayed{frame: f.keep(), due: due}
+	i, _ := slices.BinarySearchFunc(w.late, l, func(a, b delayed) int {
+		return cmp.Or(a.due.Compare(b.due), -1) // behind those due at the same time
+	})
+	w.late = slices.Insert(w.late, i, l)
 }
 
 // sendDue sends the delayed frames whose time has come.
@@ -86,7 +85,17 @@ func (w *Wire) sendDue() error {
 	for len(w.late) > 0 && !w.late[0].due.After(time.Now()) {
 		f := w.late[0].frame
 		w.late = w.late[1:]
-		if err := w.pass(w.board.due(f)); err != nil {
+		if err := w.leave(f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// leave sends a frame that has come to the other end, and what waits for it.
+func (w *Wire) leave(f frame) error {
+	for _, out := range w.board.leave(f) {
+		if err := w.send(out); err != nil {
 			return err
 		}
 	}
