@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/finwait/finwait/harness/clock"
 	"github.com/finwait/finwait/harness/segment"
 )
 
@@ -38,53 +38,55 @@ func (w *Wire) relay() (open bool, err error) {
 // turn.
 const turn = 64
 
-// drain passes on what one side has sent. What is left after its turn wakes the
+// drain takes in what one side has sent. What is left after its turn wakes the
 // wire again at once.
 func (w *Wire) drain(from segment.Side) error {
 	for range turn {
-		n, sender, err := unix.Recvfrom(w.ports[from], w.buffer, unix.MSG_TRUNC)
+		n, came, own, err := receive(w.ports[from], w.buffer)
 		switch {
 		case errors.Is(err, unix.EAGAIN):
 			return nil
-		case errors.Is(err, unix.EINTR):
+		case errors.Is(err, unix.EINTR) || own:
 			continue
 		case err != nil:
 			return fmt.Errorf("receive from the %v: %w", from, err)
-		case n > len(w.buffer):
-			return fmt.Errorf("receive from the %v: a frame of %d octets: offloads are on", from, n)
 		}
-		if link, ok := sender.(*unix.SockaddrLinklayer); ok && link.Pkttype == unix.PACKET_OUTGOING {
-			continue // the wire's own
-		}
-		f, goesOn := w.board.enter(frame{from: from, octets: w.buffer[:n]})
-		switch {
-		case !goesOn:
-		case f.later() > 0:
-			w.putBy(f, time.Now().Add(f.later()))
-		default:
-			err = w.leave(f)
-		}
-		if err != nil {
+		if err := w.enter(frame{from: from, octets: w.buffer[:n], came: came}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// putBy keeps a frame until its time has come.
-func (w *Wire) putBy(f frame, due time.Time) {
-	l := delayed{frame: f.keep(), due: due}
-	i, _ := slices.BinarySearchFunc(w.late, l, func(a, b delayed) int {
-		return cmp.Or(a.due.Compare(b.due), -1) // behind those due at the same time
-	})
-	w.late = slices.Insert(w.late, i, l)
+// enter has a frame set out for the other end. It never gets there before one
+// that has set out earlier, if no rule delays that.
+func (w *Wire) enter(f frame) error {
+	f, goesOn := w.board.enter(f)
+	if !goesOn {
+		return nil
+	}
+	if w.oneWay == 0 && f.later() == 0 {
+		return w.leave(f)
+	}
+	last := &w.last[f.from]
+	*last = max(*last, f.came.Add(w.oneWay))
+	w.setOut(dated{frame: f.keep(), due: last.Add(f.later())})
+	return nil
 }
 
-// sendDue sends the delayed frames whose time has come.
+// setOut puts a frame among those under way.
+func (w *Wire) setOut(d dated) {
+	i, _ := slices.BinarySearchFunc(w.underWay, d, func(a, b dated) int {
+		return cmp.Or(cmp.Compare(a.due, b.due), -1) // behind those due at the same time
+	})
+	w.underWay = slices.Insert(w.underWay, i, d)
+}
+
+// sendDue sends the frames whose time has come.
 func (w *Wire) sendDue() error {
-	for len(w.late) > 0 && !w.late[0].due.After(time.Now()) {
-		f := w.late[0].frame
-		w.late = w.late[1:]
+	for len(w.underWay) > 0 && w.underWay[0].due <= clock.Now() {
+		f := w.underWay[0].frame
+		w.underWay = w.underWay[1:]
 		if err := w.leave(f); err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/finwait/finwait/harness/clock"
 	"github.com/finwait/finwait/harness/segment"
 )
 
@@ -22,6 +23,7 @@ type switchboard struct {
 type frame struct {
 	from   segment.Side
 	octets []byte
+	came   clock.Instant
 	seen   segment.Seen // where it holds a segment
 	rule   *armed       // the one that acts on it, if one does
 }

@@ -207,6 +207,21 @@ func TestWhatIsDueIsDelivered(t *testing.T) {
 	}
 }
 
+// On a wire that takes time, what a hold waits for has to have left it.
+func TestAHoldWaitsForTheOtherEnd(t *testing.T) {
+	b := newSwitchboard()
+	b.arm(parse(t, "hold client fin until server fin"))
+	fin := layers.TCP{FIN: true, ACK: true}
+	theirs, _ := b.enter(frame{from: segment.Server, octets: octets(t, segment.Server, fin)})
+	own, _ := b.enter(frame{from: segment.Client, octets: octets(t, segment.Client, fin)})
+	if out := b.leave(own); len(out) != 0 || b.idle() {
+		t.Fatalf("the client's FIN did not wait: %v", out)
+	}
+	if out := b.leave(theirs); len(out) != 2 || out[1].from != segment.Client || !b.idle() {
+		t.Errorf("the server's FIN left with %v", out)
+	}
+}
+
 // What a rule keeps must not change with the buffer that the next frame is
 // read into.
 func TestKeptFramesAreCopies(t *testing.T) {

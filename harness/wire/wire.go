@@ -9,11 +9,11 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/finwait/finwait/harness/clock"
 	"github.com/finwait/finwait/harness/lab"
 	"github.com/finwait/finwait/harness/segment"
 )
@@ -26,27 +26,51 @@ type Wire struct {
 	// buffer is the relaying thread's alone.
 	buffer []byte
 
-	mu    sync.Mutex
-	board *switchboard
-	late  []delayed // the next one first
-	lost  int       // frames that came when the receive buffers were full
-	open  bool
-	err   error // why it stopped by itself
-	done  chan struct{}
+	oneWay time.Duration // what each frame takes
+
+	mu       sync.Mutex
+	board    *switchboard
+	underWay []dated          // the next one first
+	last     [2]clock.Instant // when the last frame of each side is due
+	lost     int              // frames that came when the receive buffers were full
+	open     bool
+	err      error // why it stopped by itself
+	done     chan struct{}
 }
 
-// A delayed frame waits for its time.
-type delayed struct {
+// A dated frame is one with the time at which it comes to the other end.
+type dated struct {
 	frame
-	due time.Time
+	due clock.Instant
+}
+
+// An Option sets what a wire is besides a cable of no length.
+type Option func(*Wire) error
+
+// RoundTrip has every frame take half of d to the other end, in order, counted
+// from when the kernel received it; what rules do to it comes on top. The round
+// trip must not be negative; 0 is none.
+func RoundTrip(d time.Duration) Option {
+	return func(w *Wire) error {
+		if d < 0 {
+			return fmt.Errorf("the round trip %v is below 0", d)
+		}
+		w.oneWay = d / 2
+		return nil
+	}
 }
 
 // Open starts relaying between two ends of one host: what comes in at one goes
 // out at the other.
-func Open(client, server *lab.End) (*Wire, error) {
+func Open(client, server *lab.End, options ...Option) (*Wire, error) {
 	w := &Wire{
 		ports: [2]int{-1, -1}, wake: -1, buffer: make([]byte, largest),
 		board: newSwitchboard(), open: true, done: make(chan struct{}),
+	}
+	for _, set := range options {
+		if err := set(w); err != nil {
+			return nil, fmt.Errorf("open a wire: %w", err)
+		}
 	}
 	for i, end := range []*lab.End{client, server} {
 		fd, err := openPort(end)
@@ -71,39 +95,6 @@ func Open(client, server *lab.End) (*Wire, error) {
 	return w, nil
 }
 
-// receiveBuffer holds some ten thousand frames, should the relaying thread have
-// to wait for its processor.
-const receiveBuffer = 32 << 20
-
-// openPort opens a packet socket that gets what passes the end, whoever it is
-// addressed to.
-func openPort(end *lab.End) (int, error) {
-	var fd int
-	if err := end.Host.Do(func() (err error) {
-		fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
-		return err
-	}); err != nil {
-		return -1, fmt.Errorf("socket(AF_PACKET): %w", err)
-	}
-	fail := func(what string, err error) (int, error) {
-		unix.Close(fd)
-		return -1, fmt.Errorf("%s: %w", what, err)
-	}
-	// SO_RCVBUFFORCE is not for everyone who may open a wire; without it the
-	// buffer is as large as net.core.rmem_max allows, and what does not fit is
-	// counted.
-	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer) != nil {
-		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, receiveBuffer); err != nil {
-			return fail("enlarge the receive buffer", err)
-		}
-	}
-	all := uint16(unix.ETH_P_ALL<<8 | unix.ETH_P_ALL>>8) // in network order
-	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: all, Ifindex: end.Index}); err != nil {
-		return fail("bind", err)
-	}
-	return fd, nil
-}
-
 // Arm puts rules in place of those before. A rule acts on what comes in after
 // Arm has returned.
 func (w *Wire) Arm(rules ...Rule) {
@@ -112,11 +103,12 @@ func (w *Wire) Arm(rules ...Rule) {
 	w.board.arm(rules)
 }
 
-// Idle reports whether the wire keeps nothing back.
+// Idle reports whether the wire is empty: no rule keeps anything back, and
+// nothing is on its way to the other end.
 func (w *Wire) Idle() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.board.idle()
+	return w.board.idle() && len(w.underWay) == 0
 }
 
 // Finished returns an error that says why the wire stopped by itself, how many
@@ -198,32 +190,7 @@ func (w *Wire) run(pinned chan<- error) {
 	w.err = fmt.Errorf("the wire stopped: %w", err)
 }
 
-// opened counts the wires, to spread them over the processors.
-var opened atomic.Uint32
-
-// pin keeps the calling thread on one of the processors it may use.
-func pin() error {
-	var allowed, one unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &allowed); err != nil {
-		return fmt.Errorf("sched_getaffinity: %w", err)
-	}
-	turn := int(opened.Add(1)) % allowed.Count()
-	for cpu := 0; ; cpu++ {
-		if !allowed.IsSet(cpu) {
-			continue
-		}
-		if turn--; turn < 0 {
-			one.Set(cpu)
-			break
-		}
-	}
-	if err := unix.SchedSetaffinity(0, &one); err != nil {
-		return fmt.Errorf("sched_setaffinity: %w", err)
-	}
-	return nil
-}
-
-// wait waits for a frame, for a delayed one's time, or to be woken.
+// wait waits for a frame, for the time at which one is due, or to be woken.
 func (w *Wire) wait() error {
 	fds := []unix.PollFd{
 		{Fd: int32(w.ports[segment.Client]), Events: unix.POLLIN},
@@ -241,9 +208,9 @@ func (w *Wire) wait() error {
 func (w *Wire) nextDue() *unix.Timespec {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.late) == 0 {
+	if len(w.underWay) == 0 {
 		return nil
 	}
-	wait := unix.NsecToTimespec(max(0, time.Until(w.late[0].due)).Nanoseconds())
-	return &wait
+	left := unix.NsecToTimespec(max(0, w.underWay[0].due.Sub(clock.Now())).Nanoseconds())
+	return &left
 }
