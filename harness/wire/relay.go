@@ -121,7 +121,16 @@ func (w *Wire) send(f frame) error {
 		case err != nil:
 			return fmt.Errorf("send %d octets to the %v: %w", len(f.octets), to, err)
 		default:
+			w.note(f)
 			return nil
 		}
+	}
+}
+
+// note measures the stay of a frame that has been sent on.
+func (w *Wire) note(f frame) {
+	if f.rule == nil {
+		stay := clock.Now().Sub(f.came) - w.oneWay
+		w.board.counts.LongestStay = max(w.board.counts.LongestStay, stay)
 	}
 }

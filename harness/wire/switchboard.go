@@ -42,13 +42,17 @@ func (f frame) later() time.Duration {
 	return f.rule.by
 }
 
-// Counts is what a wire has seen.
+// Counts is what a wire has seen since it was opened.
 type Counts struct {
 	// Passed is how many frames came in from each side.
 	Passed [2]int
 	// Unreadable is how many of them had headers that contradict themselves;
 	// they are passed on like any other frame.
 	Unreadable int
+	// LongestStay is the longest time that a frame was in the wire beyond what the
+	// wire takes anyhow, from when the kernel received it until it had been sent on:
+	// of frames that no rule names, and since rules were armed last.
+	LongestStay time.Duration
 }
 
 func newSwitchboard() *switchboard { return &switchboard{decoder: segment.NewDecoder()} }
@@ -57,6 +61,7 @@ func newSwitchboard() *switchboard { return &switchboard{decoder: segment.NewDec
 // connection, which is over.
 func (b *switchboard) arm(rules []Rule) {
 	b.rules = nil
+	b.counts.LongestStay = 0
 	for _, r := range rules {
 		b.rules = append(b.rules, &armed{Rule: r})
 	}

@@ -8,6 +8,7 @@ package wire
 import (
 	"fmt"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -20,6 +21,8 @@ import (
 
 // A Wire relays frames until it is closed.
 type Wire struct {
+	between string // its ends, to call it by
+
 	ports [2]int // packet sockets: towards the client, towards the server
 	wake  int    // an eventfd that ends a wait
 
@@ -64,6 +67,7 @@ func RoundTrip(d time.Duration) Option {
 // out at the other.
 func Open(client, server *lab.End, options ...Option) (*Wire, error) {
 	w := &Wire{
+		between: fmt.Sprintf("%s and %s of %s", client.Name, server.Name, client.Host.Name),
 		ports: [2]int{-1, -1}, wake: -1, buffer: make([]byte, largest),
 		board: newSwitchboard(), open: true, done: make(chan struct{}),
 	}
@@ -139,11 +143,32 @@ func (w *Wire) Finished() error {
 	return w.board.unfinished()
 }
 
-// Counts returns what the wire has seen since it was opened.
+// KeptUp returns an error if the wire was so slow that a kernel may have taken it
+// for loss: if it kept a frame that no rule names for as long as a retransmission
+// timer, on top of what the wire takes anyhow. See Counts.
+func (w *Wire) KeptUp(timer time.Duration) error {
+	if stay := w.Counts().LongestStay; stay >= timer {
+		return fmt.Errorf("the wire kept a frame for %v that it should have passed on at once, and a retransmission timer is as short as %v: it did not keep up", stay, timer)
+	}
+	return nil
+}
+
+// Counts returns what the wire has seen.
 func (w *Wire) Counts() Counts {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.board.counts
+}
+
+// Done is closed when the wire relays no more: it was closed, or stopped by
+// itself, of which Err tells.
+func (w *Wire) Done() <-chan struct{} { return w.done }
+
+// Err is why the wire stopped by itself, nil if it did not.
+func (w *Wire) Err() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.err
 }
 
 // Close stops relaying; what is kept back is lost. A closed wire may be closed
@@ -177,17 +202,32 @@ func (w *Wire) run(pinned chan<- error) {
 	runtime.LockOSThread() // and never unlock: the thread ends with its affinity
 	err := pin()
 	pinned <- err
-	for err == nil {
-		if err = w.wait(); err == nil {
-			var open bool
-			if open, err = w.relay(); !open {
-				return
-			}
+	if err != nil {
+		return
+	}
+	if err := w.relayAll(); err != nil {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.err = fmt.Errorf("the wire between %s stopped: %w", w.between, err)
+	}
+}
+
+// relayAll relays until the wire is closed. A panic in it takes the wire down,
+// not the process.
+func (w *Wire) relayAll() (err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = fmt.Errorf("panic: %v\n%s", cause, debug.Stack())
+		}
+	}()
+	for {
+		if err := w.wait(); err != nil {
+			return err
+		}
+		if open, err := w.relay(); !open || err != nil {
+			return err
 		}
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.err = fmt.Errorf("the wire stopped: %w", err)
 }
 
 // wait waits for a frame, for the time at which one is due, or to be woken.
