@@ -12,9 +12,10 @@ type Wired struct {
 	Wire *wire.Wire
 }
 
-// NewWired builds a client, a server and a wire in l, which takes them down. It
-// needs what NewPair needs, and nothing that a kernel might lack besides.
-func NewWired(l *lab.Lab, family Family) (Wired, error) {
+// NewWired builds a client, a server and a wire in l, which takes them down. Without
+// options the wire has no length. It needs what NewPair needs, and nothing that a
+// kernel might lack besides.
+func NewWired(l *lab.Lab, family Family, options ...wire.Option) (Wired, error) {
 	addr, err := family.addresses()
 	if err != nil {
 		return Wired{}, err
@@ -43,7 +44,7 @@ func NewWired(l *lab.Lab, family Family) (Wired, error) {
 	if err := lab.Introduce(w.Client, w.Server); err != nil {
 		return Wired{}, err
 	}
-	if w.Wire, err = wire.Open(near.Ends[1], far.Ends[1]); err != nil {
+	if w.Wire, err = wire.Open(near.Ends[1], far.Ends[1], options...); err != nil {
 		return Wired{}, err
 	}
 	l.OnClose(w.Wire.Close)

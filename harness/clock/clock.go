@@ -21,6 +21,9 @@ func Now() Instant { return Instant(read(unix.CLOCK_MONOTONIC)) }
 // Sub returns the time from earlier to i.
 func (i Instant) Sub(earlier Instant) time.Duration { return time.Duration(i - earlier) }
 
+// Add returns the moment so much later than i.
+func (i Instant) Add(d time.Duration) Instant { return i + Instant(d) }
+
 // An Offset tells how far CLOCK_REALTIME is ahead of CLOCK_MONOTONIC. Packet
 // sockets stamp frames with CLOCK_REALTIME only (net/core/sock.c,
 // __sock_recv_timestamp), so their stamps have to be brought over.

@@ -17,10 +17,26 @@ const (
 	// KindACK acknowledges and does nothing else.
 	KindACK Kind = "ack"
 	KindAny Kind = "any"
+
+	// What the following are depends on what went before, which a Tracker
+	// remembers: no Segment is of them by itself.
+
+	// KindAdvancingACK acknowledges, does nothing else, and acknowledges more
+	// than its sender ever did before; the first of a connection does.
+	KindAdvancingACK Kind = "advancing-ack"
+	// KindChallengeACK acknowledges, does nothing else, and asks, not for the
+	// first time, for what has been delivered to its sender already: what a
+	// challenge ACK looks like (RFC 5961 section 5). One that is the first to ask
+	// may have been sent before the delivery, and is taken for an
+	// acknowledgement of what came earlier.
+	KindChallengeACK Kind = "challenge-ack"
 )
 
 // kinds are in the order of what they say, most first.
 var kinds = []Kind{KindSYN, KindRST, KindFIN, KindData, KindACKOfFIN, KindACK, KindAny}
+
+// remembered are the kinds that only a Tracker tells.
+var remembered = []Kind{KindAdvancingACK, KindChallengeACK}
 
 // String is the kind in a sentence: "ACK of the FIN".
 func (k Kind) String() string {
@@ -29,12 +45,17 @@ func (k Kind) String() string {
 		return string(k)
 	case KindACKOfFIN:
 		return "ACK of the FIN"
+	case KindAdvancingACK:
+		return "advancing ACK"
+	case KindChallengeACK:
+		return "challenge ACK"
 	}
 	return strings.ToUpper(string(k))
 }
 
 // Is reports whether the segment is of a kind. peerFIN is the sequence number
-// after the peer's FIN, nil while the peer has sent none.
+// after the peer's FIN, nil while the peer has sent none. Of the kinds that only a
+// Tracker tells it is none.
 func (s Segment) Is(k Kind, peerFIN *uint32) bool {
 	switch k {
 	case KindSYN:

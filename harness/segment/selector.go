@@ -34,8 +34,8 @@ func ParseSelector(text string) (Selector, error) {
 	if len(parts) == 0 || sel.side.UnmarshalText([]byte(parts[0])) != nil {
 		return wrong(0, "client or server")
 	}
-	if len(parts) < 2 || !slices.Contains(kinds, Kind(parts[1])) {
-		return wrong(1, "one of "+words(kinds))
+	if len(parts) < 2 || !slices.Contains(selectable, Kind(parts[1])) {
+		return wrong(1, "one of "+words(selectable))
 	}
 	sel.kind = Kind(parts[1])
 	if len(parts) > 2 {
@@ -50,6 +50,9 @@ func ParseSelector(text string) (Selector, error) {
 	}
 	return sel, nil
 }
+
+// selectable are the kinds that a selector may name.
+var selectable = slices.Concat(kinds, remembered)
 
 func words(kinds []Kind) string {
 	var out []string
@@ -70,42 +73,3 @@ func (sel Selector) String() string {
 
 // Side is the sender of what the selector picks.
 func (sel Selector) Side() Side { return sel.side }
-
-// A Tracker follows one connection from its SYN on, as far as selectors need
-// it. The zero value is ready for a new connection.
-type Tracker struct {
-	fins  [2]*uint32 // the sequence number after each side's FIN, once sent
-	count map[Selector]int
-}
-
-// A Seen is one segment as a Tracker has taken it in.
-type Seen struct {
-	from    Side
-	numbers map[Kind]int // for each kind that the segment is of, its number
-}
-
-// See takes in the next segment that a side has sent.
-func (t *Tracker) See(from Side, s Segment) Seen {
-	if t.count == nil {
-		t.count = map[Selector]int{}
-	}
-	seen := Seen{from: from, numbers: map[Kind]int{}}
-	for _, kind := range kinds {
-		if s.Is(kind, t.fins[from.Peer()]) {
-			all := Selector{side: from, kind: kind}
-			t.count[all]++
-			seen.numbers[kind] = t.count[all]
-		}
-	}
-	if s.Flags.Has(FIN) {
-		end := s.End()
-		t.fins[from] = &end
-	}
-	return seen
-}
-
-// Is reports whether the segment is one that the selector picks.
-func (s Seen) Is(sel Selector) bool {
-	number, of := s.numbers[sel.kind]
-	return of && s.from == sel.side && (sel.number == 0 || sel.number == number)
-}

@@ -73,7 +73,7 @@ func TestParseSelectorShowsWhere(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                  "client or server should follow",
 		"router fin":        `"router" (word 1) should be client or server`,
-		"client":            "one of syn, rst, fin, data, ack-of-fin, ack, any should follow",
+		"client":            "one of syn, rst, fin, data, ack-of-fin, ack, any, advancing-ack, challenge-ack should follow",
 		"client fni":        `"fni" (word 2) should be one of syn`,
 		"client fin first":  `"first" (word 3) should be a number from 1 on`,
 		"client fin 0":      `"0" (word 3)`,

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/finwait/finwait/harness/clock"
 	"github.com/finwait/finwait/harness/segment"
 )
 
@@ -38,55 +38,66 @@ func (w *Wire) relay() (open bool, err error) {
 // turn.
 const turn = 64
 
-// drain passes on what one side has sent. What is left after its turn wakes the
+// drain takes in what one side has sent. What is left after its turn wakes the
 // wire again at once.
 func (w *Wire) drain(from segment.Side) error {
 	for range turn {
-		n, sender, err := unix.Recvfrom(w.ports[from], w.buffer, unix.MSG_TRUNC)
+		n, came, own, err := receive(w.ports[from], w.buffer)
 		switch {
 		case errors.Is(err, unix.EAGAIN):
 			return nil
-		case errors.Is(err, unix.EINTR):
+		case errors.Is(err, unix.EINTR) || own:
 			continue
 		case err != nil:
 			return fmt.Errorf("receive from the %v: %w", from, err)
-		case n > len(w.buffer):
-			return fmt.Errorf("receive from the %v: a frame of %d octets: offloads are on", from, n)
 		}
-		if link, ok := sender.(*unix.SockaddrLinklayer); ok && link.Pkttype == unix.PACKET_OUTGOING {
-			continue // the wire's own
-		}
-		if err := w.pass(w.board.take(frame{from: from, octets: w.buffer[:n]})); err != nil {
+		if err := w.enter(frame{from: from, octets: w.buffer[:n], came: came}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// pass sends frames in order; those that a rule delays are put by.
-func (w *Wire) pass(frames []frame) error {
-	for _, f := range frames {
-		if f.delay == nil {
-			if err := w.send(f); err != nil {
-				return err
-			}
-			continue
+// enter has a frame set out for the other end. It never gets there before one
+// that has set out earlier, if no rule delays that.
+func (w *Wire) enter(f frame) error {
+	f, goesOn := w.board.enter(f)
+	if !goesOn {
+		return nil
+	}
+	if w.oneWay == 0 && f.later() == 0 {
+		return w.leave(f)
+	}
+	last := &w.last[f.from]
+	*last = max(*last, f.came.Add(w.oneWay))
+	w.setOut(dated{frame: f.keep(), due: last.Add(f.later())})
+	return nil
+}
+
+// setOut puts a frame among those under way.
+func (w *Wire) setOut(d dated) {
+	i, _ := slices.BinarySearchFunc(w.underWay, d, func(a, b dated) int {
+		return cmp.Or(cmp.Compare(a.due, b.due), -1) // behind those due at the same time
+	})
+	w.underWay = slices.Insert(w.underWay, i, d)
+}
+
+// sendDue sends the frames whose time has come.
+func (w *Wire) sendDue() error {
+	for len(w.underWay) > 0 && w.underWay[0].due <= clock.Now() {
+		f := w.underWay[0].frame
+		w.underWay = w.underWay[1:]
+		if err := w.leave(f); err != nil {
+			return err
 		}
-		l := delayed{frame: f, due: time.Now().Add(f.delay.by)}
-		i, _ := slices.BinarySearchFunc(w.late, l, func(a, b delayed) int {
-			return cmp.Or(a.due.Compare(b.due), -1) // behind those due at the same time
-		})
-		w.late = slices.Insert(w.late, i, l)
 	}
 	return nil
 }
 
-// sendDue sends the delayed frames whose time has come.
-func (w *Wire) sendDue() error {
-	for len(w.late) > 0 && !w.late[0].due.After(time.Now()) {
-		f := w.late[0].frame
-		w.late = w.late[1:]
-		if err := w.pass(w.board.due(f)); err != nil {
+// leave sends a frame that has come to the other end, and what waits for it.
+func (w *Wire) leave(f frame) error {
+	for _, out := range w.board.leave(f) {
+		if err := w.send(out); err != nil {
 			return err
 		}
 	}
@@ -110,7 +121,16 @@ func (w *Wire) send(f frame) error {
 		case err != nil:
 			return fmt.Errorf("send %d octets to the %v: %w", len(f.octets), to, err)
 		default:
+			w.note(f)
 			return nil
 		}
+	}
+}
+
+// note measures the stay of a frame that has been sent on.
+func (w *Wire) note(f frame) {
+	if f.rule == nil {
+		stay := clock.Now().Sub(f.came) - w.oneWay
+		w.board.counts.LongestStay = max(w.board.counts.LongestStay, stay)
 	}
 }

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
+	"github.com/finwait/finwait/harness/clock"
 	"github.com/finwait/finwait/harness/segment"
 )
 
@@ -17,36 +19,40 @@ type switchboard struct {
 	counts  Counts
 }
 
-// An armed rule, and what has come of it.
-type armed struct {
-	Rule
-	fired   bool
-	held    *frame // what a hold keeps back
-	reached bool   // whether what a hold waits for has been delivered
-	late    int    // how many segments a delay still keeps
-}
-
 // A frame on its way.
 type frame struct {
 	from   segment.Side
 	octets []byte
+	came   clock.Instant
 	seen   segment.Seen // where it holds a segment
-	delay  *armed       // the rule that delays it, if one does
+	rule   *armed       // the one that acts on it, if one does
 }
 
 // keep returns the frame with octets of its own.
-func (f frame) keep() *frame {
-	f.octets = append([]byte(nil), f.octets...)
-	return &f
+func (f frame) keep() frame {
+	f.octets = slices.Clone(f.octets)
+	return f
 }
 
-// Counts is what a wire has seen.
+// later is how much longer than others the frame has to be under way.
+func (f frame) later() time.Duration {
+	if f.rule == nil {
+		return 0
+	}
+	return f.rule.by
+}
+
+// Counts is what a wire has seen since it was opened.
 type Counts struct {
 	// Passed is how many frames came in from each side.
 	Passed [2]int
 	// Unreadable is how many of them had headers that contradict themselves;
 	// they are passed on like any other frame.
 	Unreadable int
+	// LongestStay is the longest time that a frame was in the wire beyond what the
+	// wire takes anyhow, from when the kernel received it until it had been sent on:
+	// of frames that no rule names, and since rules were armed last.
+	LongestStay time.Duration
 }
 
 func newSwitchboard() *switchboard { return &switchboard{decoder: segment.NewDecoder()} }
@@ -55,71 +61,67 @@ func newSwitchboard() *switchboard { return &switchboard{decoder: segment.NewDec
 // connection, which is over.
 func (b *switchboard) arm(rules []Rule) {
 	b.rules = nil
+	b.counts.LongestStay = 0
 	for _, r := range rules {
 		b.rules = append(b.rules, &armed{Rule: r})
 	}
 }
 
-// take says what to send on a frame's arrival, in order; what has a delay, later.
-// A frame that no rule names is sent at once.
-func (b *switchboard) take(f frame) []frame {
+// enter takes in a frame that has come, and finds the rule that acts on it: the
+// first that picks its segment and has not acted yet. A frame that is dropped is
+// not to go on.
+func (b *switchboard) enter(f frame) (_ frame, goesOn bool) {
 	b.counts.Passed[f.from]++
 	s, err := b.decoder.Decode(f.octets)
 	switch {
 	case errors.Is(err, segment.ErrNotTCP):
-		return []frame{f}
+		return f, true
 	case err != nil:
 		b.counts.Unreadable++
-		return []frame{f}
+		return f, true
 	}
 	if f.from == segment.Client && s.Flags.Has(segment.SYN) {
 		b.tracker = segment.Tracker{}
 	}
 	f.seen = b.tracker.See(f.from, s)
-	return b.apply(f)
-}
-
-// apply lets the first rule act that picks the segment and has not acted yet.
-func (b *switchboard) apply(f frame) []frame {
 	for _, r := range b.rules {
-		if r.fired || !f.seen.Is(r.what) {
-			continue
+		if r.picks(f.seen) {
+			f.rule = r
+			return f, r.act != drop
 		}
-		r.fired = true
-		switch r.act {
-		case hold:
-			if r.reached {
-				break // what it would wait for has been delivered
-			}
-			r.held = f.keep()
-			return nil
-		case drop:
-			return nil
-		case duplicate:
-			return append([]frame{f}, b.deliver(f)...)
-		case delay:
-			r.late++
-			late := f.keep()
-			late.delay = r
-			return []frame{*late}
-		}
-		break
 	}
-	return b.deliver(f)
+	return f, true
 }
 
-// due is what to send when a delayed frame's time has come.
-func (b *switchboard) due(f frame) []frame {
-	f.delay.late--
-	f.delay = nil
+// leave says what to send now that a frame has come to the wire's other end, in
+// order: it, twice if need be, and what waits for it; nothing if it has to wait.
+// A frame that no rule names is sent at once.
+func (b *switchboard) leave(f frame) []frame {
+	r := f.rule
+	if r == nil {
+		return b.deliver(f)
+	}
+	switch r.act {
+	case hold, swap:
+		if !r.reached { // else what it would wait for has been delivered
+			held := f.keep()
+			r.held = &held
+			return nil
+		}
+	case duplicate:
+		return append([]frame{f}, b.deliver(f)...)
+	case delay:
+		r.late = false
+	}
 	return b.deliver(f)
 }
 
 // deliver is a frame and all that waits for it.
 func (b *switchboard) deliver(f frame) []frame {
+	b.tracker.Delivered(f.seen)
 	out := []frame{f}
 	for _, r := range b.rules {
-		if r.act != hold || r.reached || !f.seen.Is(r.until) {
+		if !r.awaits(f.seen) {
 			continue
 		}
 		r.reached = true
@@ -132,17 +134,15 @@ func (b *switchboard) deliver(f frame) []frame {
 }
 
 // idle reports whether no rule keeps anything.
-func (b *switchboard) idle() bool {
-	return !slices.ContainsFunc(b.rules, func(r *armed) bool { return r.held != nil || r.late > 0 })
-}
+func (b *switchboard) idle() bool { return !slices.ContainsFunc(b.rules, (*armed).keeps) }
 
 // unfinished names the first rule that did not do what it is for.
 func (b *switchboard) unfinished() error {
 	for _, r := range b.rules {
 		switch {
-		case !r.fired:
+		case !r.fired && !r.maybe:
 			return fmt.Errorf("the rule %q never fired", r.Rule)
-		case r.held != nil || r.late > 0:
+		case r.keeps():
 			return fmt.Errorf("the rule %q still keeps its segment", r.Rule)
 		}
 	}

@@ -3,6 +3,7 @@ package wire
 import (
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -45,11 +46,8 @@ var story = []struct {
 	{"client fin again", segment.Client, layers.TCP{FIN: true, ACK: true, Seq: 100, Ack: 201}},
 }
 
-// tell runs the story past a switchboard and returns what it delivers.
-func tell(t *testing.T, rules ...string) (b *switchboard, delivered []string) {
+func parse(t *testing.T, rules ...string) (parsed []Rule) {
 	t.Helper()
-	b = newSwitchboard()
-	var parsed []Rule
 	for _, text := range rules {
 		r, err := ParseRule(text)
 		if err != nil {
@@ -57,17 +55,28 @@ func tell(t *testing.T, rules ...string) (b *switchboard, delivered []string) {
 		}
 		parsed = append(parsed, r)
 	}
-	b.arm(parsed)
+	return parsed
+}
+
+// tell runs the story past a switchboard and returns what it delivers.
+func tell(t *testing.T, rules ...string) (b *switchboard, delivered []string) {
+	t.Helper()
+	b = newSwitchboard()
+	b.arm(parse(t, rules...))
 	names := map[string]string{}
 	for _, step := range story {
 		frameOctets := octets(t, step.from, step.tcp)
 		names[string(frameOctets)] = step.name
-		for _, d := range b.take(frame{from: step.from, octets: frameOctets}) {
-			name := names[string(d.octets)]
-			if d.delay != nil {
-				name += " after " + d.delay.by.String()
-			}
-			delivered = append(delivered, name)
+		f, goesOn := b.enter(frame{from: step.from, octets: frameOctets})
+		switch {
+		case !goesOn:
+			continue
+		case f.later() > 0:
+			delivered = append(delivered, step.name+" after "+f.later().String())
+			continue
+		}
+		for _, d := range b.leave(f) {
+			delivered = append(delivered, names[string(d.octets)])
 		}
 	}
 	return b, delivered
@@ -115,6 +124,37 @@ func TestRules(t *testing.T) {
 			"client syn, server syn, client ack, client fin, server fin, client ack-of-fin, client fin again",
 			`"drop server data" never fired`,
 		},
+		{
+			[]string{"swap client fin with client ack-of-fin"},
+			"client syn, server syn, client ack, server fin, client ack-of-fin, client fin, client fin again", "",
+		},
+		{ // whichever comes first
+			[]string{"swap client ack-of-fin with client fin"},
+			"client syn, server syn, client ack, server fin, client ack-of-fin, client fin, client fin again", "",
+		},
+		{ // two of a kind
+			[]string{"swap client fin with client fin"},
+			"client syn, server syn, client ack, server fin, client ack-of-fin, client fin again, client fin", "",
+		},
+		{
+			[]string{"swap client fin with client data"},
+			"client syn, server syn, client ack, server fin, client ack-of-fin, client fin again",
+			`"swap client fin with client data" still keeps`,
+		},
+		{ // another rule has let the first of the two pass
+			[]string{"duplicate client fin", "swap client fin with client ack-of-fin"},
+			"client syn, server syn, client ack, client fin, client fin, server fin, client ack-of-fin, client fin again",
+			`"swap client fin with client ack-of-fin" never fired`,
+		},
+		{
+			[]string{"maybe drop server data", "maybe drop client fin 2"},
+			"client syn, server syn, client ack, client fin, server fin, client ack-of-fin", "",
+		},
+		{ // what it did it has to finish
+			[]string{"maybe hold client fin until server rst"},
+			"client syn, server syn, client ack, server fin, client ack-of-fin, client fin again",
+			`"maybe hold client fin until server rst" still keeps`,
+		},
 	} {
 		b, delivered := tell(t, c.rules...)
 		if got := strings.Join(delivered, ", "); got != c.want {
@@ -135,7 +175,8 @@ func TestWhatCannotBeReadIsPassedOnAndCounted(t *testing.T) {
 	arp := make([]byte, 42)
 	arp[12], arp[13] = 8, 6
 	for _, f := range [][]byte{good, bad, arp} {
-		if out := b.take(frame{octets: f}); len(out) != 1 || string(out[0].octets) != string(f) {
+		entered, goesOn := b.enter(frame{octets: f})
+		if out := b.leave(entered); !goesOn || len(out) != 1 || string(out[0].octets) != string(f) {
 			t.Errorf("%x was delivered as %v", f, out)
 		}
 	}
@@ -147,22 +188,17 @@ func TestWhatCannotBeReadIsPassedOnAndCounted(t *testing.T) {
 // A delayed segment is delivered when its time has come, with what waits for it.
 func TestWhatIsDueIsDelivered(t *testing.T) {
 	b := newSwitchboard()
-	for _, text := range []string{"delay server fin by 1ms", "hold client fin until server fin"} {
-		r, err := ParseRule(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		b.rules = append(b.rules, &armed{Rule: r})
-	}
+	b.arm(parse(t, "delay server fin by 1ms", "hold client fin until server fin"))
 	fin := layers.TCP{FIN: true, ACK: true}
-	if out := b.take(frame{from: segment.Client, octets: octets(t, segment.Client, fin)}); len(out) != 0 {
+	held, _ := b.enter(frame{from: segment.Client, octets: octets(t, segment.Client, fin)})
+	if out := b.leave(held); held.later() != 0 || len(out) != 0 {
 		t.Fatalf("the client's FIN was not held: %v", out)
 	}
-	late := b.take(frame{from: segment.Server, octets: octets(t, segment.Server, fin)})
-	if len(late) != 1 || late[0].delay == nil || b.idle() {
-		t.Fatalf("the server's FIN was not delayed: %v", late)
+	late, _ := b.enter(frame{from: segment.Server, octets: octets(t, segment.Server, fin)})
+	if late.later() != time.Millisecond || b.idle() {
+		t.Fatalf("the server's FIN is delayed by %v", late.later())
 	}
-	out := b.due(late[0])
+	out := b.leave(late)
 	if len(out) != 2 || out[0].from != segment.Server || out[1].from != segment.Client {
 		t.Errorf("what is due was delivered as %v", out)
 	}
@@ -171,41 +207,53 @@ func TestWhatIsDueIsDelivered(t *testing.T) {
 	}
 }
 
+// On a wire that takes time, what a hold waits for has to have left it.
+func TestAHoldWaitsForTheOtherEnd(t *testing.T) {
+	b := newSwitchboard()
+	b.arm(parse(t, "hold client fin until server fin"))
+	fin := layers.TCP{FIN: true, ACK: true}
+	theirs, _ := b.enter(frame{from: segment.Server, octets: octets(t, segment.Server, fin)})
+	own, _ := b.enter(frame{from: segment.Client, octets: octets(t, segment.Client, fin)})
+	if out := b.leave(own); len(out) != 0 || b.idle() {
+		t.Fatalf("the client's FIN did not wait: %v", out)
+	}
+	if out := b.leave(theirs); len(out) != 2 || out[1].from != segment.Client || !b.idle() {
+		t.Errorf("the server's FIN left with %v", out)
+	}
+}
+
 // What a rule keeps must not change with the buffer that the next frame is
 // read into.
 func TestKeptFramesAreCopies(t *testing.T) {
-	for _, rule := range []string{"hold client fin until client ack-of-fin", "delay client fin by 1ms"} {
-		b := newSwitchboard()
-		r, err := ParseRule(rule)
-		if err != nil {
-			t.Fatal(err)
-		}
-		b.arm([]Rule{r})
-		buffer := octets(t, segment.Client, layers.TCP{FIN: true, ACK: true})
-		want := string(buffer)
-		out := b.take(frame{from: segment.Client, octets: buffer})
-		clear(buffer)
-		kept := b.rules[0].held
-		if r.act == delay {
-			kept = &out[0]
-		}
-		if string(kept.octets) != want {
-			t.Errorf("%s: the frame it keeps has changed", rule)
-		}
+	b := newSwitchboard()
+	b.arm(parse(t, "hold client fin until client ack-of-fin"))
+	buffer := octets(t, segment.Client, layers.TCP{FIN: true, ACK: true})
+	want := string(buffer)
+	f, _ := b.enter(frame{from: segment.Client, octets: buffer})
+	b.leave(f)
+	clear(buffer)
+	if got := string(b.rules[0].held.octets); got != want {
+		t.Errorf("the frame kept has changed to %x", got)
 	}
 }
 
 func TestParseRuleShowsWhere(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                            "want hold, drop, duplicate or delay",
-		"lose client fin":             `it begins with "lose"`,
-		"drop":                        "client or server should follow",
-		"drop client fni":             `"fni" (word 2)`,
-		"hold client fin":             "until what?",
-		"hold client fin until never": `"never" (word 1)`,
-		"delay client fin":            "by how much?",
-		"delay client fin by soon":    `invalid duration "soon"`,
-		"delay client fin by -1ms":    "should be above 0",
+		"":                                "want hold, swap, drop, duplicate or delay",
+		"lose client fin":                 `it begins with "lose"`,
+		"drop":                            "client or server should follow",
+		"drop client fni":                 `"fni" (word 2)`,
+		"hold client fin":                 "until what?",
+		"hold client fin until never":     `"never" (word 1)`,
+		"swap client fin":                 "with what?",
+		"swap client fin with server":     "where one of",
+		"swap client fin with server fin": "should be of one side",
+		"maybe":                           `it begins with "maybe"`,
+		"maybe maybe drop client fin":     `it begins with "maybe"`,
+		"maybe drop client":               "one of syn",
+		"delay client fin":                "by how much?",
+		"delay client fin by soon":        `invalid duration "soon"`,
+		"delay client fin by -1ms":        "should be above 0",
 	} {
 		if _, err := ParseRule(text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want it to say %q", text, err, want)
@@ -218,18 +266,38 @@ func TestParseRuleShowsWhere(t *testing.T) {
 }
 
 func FuzzParseRule(f *testing.F) {
-	for _, text := range []string{"hold client fin until client ack-of-fin", "delay server any by 20ms", "drop client fin 2"} {
+	for _, text := range []string{
+		"hold client fin until client ack-of-fin", "delay server any by 20ms", "drop client fin 2",
+		"swap client fin with client ack-of-fin", "maybe drop server challenge-ack",
+	} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		r, err := ParseRule(text)
-		if err == nil && r.String() != text {
+		if err != nil {
+			if !strings.Contains(err.Error(), strconv.Quote(text)) {
+				t.Errorf("the error on %q does not show it: %v", text, err)
+			}
+			return
+		}
+		if r.String() != text {
 			t.Errorf("%q is written as %q", text, r)
+		}
+		switch perhaps, err := ParseRule("maybe " + text); {
+		case r.maybe && err == nil:
+			t.Errorf("%q may not do what it may not do", perhaps)
+		case !r.maybe && err != nil:
+			t.Errorf("%q can be read, but not with maybe: %v", text, err)
+		case !r.maybe:
+			perhaps.text, perhaps.maybe = r.text, false
+			if perhaps != r {
+				t.Errorf("%q is another rule with maybe: %+v", text, perhaps)
+			}
 		}
 	})
 }
 
-func FuzzTake(f *testing.F) {
+func FuzzEnter(f *testing.F) {
 	for _, step := range story {
 		f.Add(octets(f, step.from, step.tcp), step.from == segment.Client)
 	}
@@ -239,7 +307,8 @@ func FuzzTake(f *testing.F) {
 		if client {
 			side = segment.Client
 		}
-		if out := b.take(frame{from: side, octets: data}); len(out) != 1 || string(out[0].octets) != string(data) {
+		entered, goesOn := b.enter(frame{from: side, octets: data})
+		if out := b.leave(entered); !goesOn || len(out) != 1 || string(out[0].octets) != string(data) {
 			t.Errorf("without a rule, %x was delivered as %v", data, out)
 		}
 	})

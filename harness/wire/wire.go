@@ -8,45 +8,73 @@ package wire
 import (
 	"fmt"
 	"runtime"
+	"runtime/debug"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/finwait/finwait/harness/clock"
 	"github.com/finwait/finwait/harness/lab"
 	"github.com/finwait/finwait/harness/segment"
 )
 
 // A Wire relays frames until it is closed.
 type Wire struct {
+	between string // its ends, to call it by
+
 	ports [2]int // packet sockets: towards the client, towards the server
 	wake  int    // an eventfd that ends a wait
 
 	// buffer is the relaying thread's alone.
 	buffer []byte
 
-	mu    sync.Mutex
-	board *switchboard
-	late  []delayed // the next one first
-	lost  int       // frames that came when the receive buffers were full
-	open  bool
-	err   error // why it stopped by itself
-	done  chan struct{}
+	oneWay time.Duration // what each frame takes
+
+	mu       sync.Mutex
+	board    *switchboard
+	underWay []dated          // the next one first
+	last     [2]clock.Instant // when the last frame of each side is due
+	lost     int              // frames that came when the receive buffers were full
+	open     bool
+	err      error // why it stopped by itself
+	done     chan struct{}
 }
 
-// A delayed frame waits for its time.
-type delayed struct {
+// A dated frame is one with the time at which it comes to the other end.
+type dated struct {
 	frame
-	due time.Time
+	due clock.Instant
+}
+
+// An Option sets what a wire is besides a cable of no length.
+type Option func(*Wire) error
+
+// RoundTrip has every frame take half of d to the other end, in order, counted
+// from when the kernel received it; what rules do to it comes on top. The round
+// trip must not be negative; 0 is none.
+func RoundTrip(d time.Duration) Option {
+	return func(w *Wire) error {
+		if d < 0 {
+			return fmt.Errorf("the round trip %v is below 0", d)
+		}
+		w.oneWay = d / 2
+		return nil
+	}
 }
 
 // Open starts relaying between two ends of one host: what comes in at one goes
 // out at the other.
-func Open(client, server *lab.End) (*Wire, error) {
+func Open(client, server *lab.End, options ...Option) (*Wire, error) {
 	w := &Wire{
+		between: fmt.Sprintf("%s and %s of %s", client.Name, server.Name, client.Host.Name),
 		ports: [2]int{-1, -1}, wake: -1, buffer: make([]byte, largest),
 		board: newSwitchboard(), open: true, done: make(chan struct{}),
+	}
+	for _, set := range options {
+		if err := set(w); err != nil {
+			return nil, fmt.Errorf("open a wire: %w", err)
+		}
 	}
 	for i, end := range []*lab.End{client, server} {
 		fd, err := openPort(end)
@@ -71,39 +99,6 @@ func Open(client, server *lab.End) (*Wire, error) {
 	return w, nil
 }
 
-// receiveBuffer holds some ten thousand frames, should the relaying thread have
-// to wait for its processor.
-const receiveBuffer = 32 << 20
-
-// openPort opens a packet socket that gets what passes the end, whoever it is
-// addressed to.
-func openPort(end *lab.End) (int, error) {
-	var fd int
-	if err := end.Host.Do(func() (err error) {
-		fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
-		return err
-	}); err != nil {
-		return -1, fmt.Errorf("socket(AF_PACKET): %w", err)
-	}
-	fail := func(what string, err error) (int, error) {
-		unix.Close(fd)
-		return -1, fmt.Errorf("%s: %w", what, err)
-	}
-	// SO_RCVBUFFORCE is not for everyone who may open a wire; without it the
-	// buffer is as large as net.core.rmem_max allows, and what does not fit is
-	// counted.
-	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer) != nil {
-		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, receiveBuffer); err != nil {
-			return fail("enlarge the receive buffer", err)
-		}
-	}
-	all := uint16(unix.ETH_P_ALL<<8 | unix.ETH_P_ALL>>8) // in network order
-	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: all, Ifindex: end.Index}); err != nil {
-		return fail("bind", err)
-	}
-	return fd, nil
-}
-
 // Arm puts rules in place of those before. A rule acts on what comes in after
 // Arm has returned.
 func (w *Wire) Arm(rules ...Rule) {
@@ -112,11 +107,12 @@ func (w *Wire) Arm(rules ...Rule) {
 	w.board.arm(rules)
 }
 
-// Idle reports whether the wire keeps nothing back.
+// Idle reports whether the wire is empty: no rule keeps anything back, and
+// nothing is on its way to the other end.
 func (w *Wire) Idle() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.board.idle()
+	return w.board.idle() && len(w.underWay) == 0
 }
 
 // Finished returns an error that says why the wire stopped by itself, how many
@@ -147,11 +143,32 @@ func (w *Wire) Finished() error {
 	return w.board.unfinished()
 }
 
-// Counts returns what the wire has seen since it was opened.
+// KeptUp returns an error if the wire was so slow that a kernel may have taken it
+// for loss: if it kept a frame that no rule names for as long as a retransmission
+// timer, on top of what the wire takes anyhow. See Counts.
+func (w *Wire) KeptUp(timer time.Duration) error {
+	if stay := w.Counts().LongestStay; stay >= timer {
+		return fmt.Errorf("the wire kept a frame for %v that it should have passed on at once, and a retransmission timer is as short as %v: it did not keep up", stay, timer)
+	}
+	return nil
+}
+
+// Counts returns what the wire has seen.
 func (w *Wire) Counts() Counts {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.board.counts
+}
+
+// Done is closed when the wire relays no more: it was closed, or stopped by
+// itself, of which Err tells.
+func (w *Wire) Done() <-chan struct{} { return w.done }
+
+// Err is why the wire stopped by itself, nil if it did not.
+func (w *Wire) Err() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.err
 }
 
 // Close stops relaying; what is kept back is lost. A closed wire may be closed
@@ -185,45 +202,35 @@ func (w *Wire) run(pinned chan<- error) {
 	runtime.LockOSThread() // and never unlock: the thread ends with its affinity
 	err := pin()
 	pinned <- err
-	for err == nil {
-		if err = w.wait(); err == nil {
-			var open bool
-			if open, err = w.relay(); !open {
-				return
-			}
-		}
+	if err != nil {
+		return
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.err = fmt.Errorf("the wire stopped: %w", err)
+	if err := w.relayAll(); err != nil {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.err = fmt.Errorf("the wire between %s stopped: %w", w.between, err)
+	}
 }
 
-// opened counts the wires, to spread them over the processors.
-var opened atomic.Uint32
-
-// pin keeps the calling thread on one of the processors it may use.
-func pin() error {
-	var allowed, one unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &allowed); err != nil {
-		return fmt.Errorf("sched_getaffinity: %w", err)
-	}
-	turn := int(opened.Add(1)) % allowed.Count()
-	for cpu := 0; ; cpu++ {
-		if !allowed.IsSet(cpu) {
-			continue
+// relayAll relays until the wire is closed. A panic in it takes the wire down,
+// not the process.
+func (w *Wire) relayAll() (err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = fmt.Errorf("panic: %v\n%s", cause, debug.Stack())
 		}
-		if turn--; turn < 0 {
-			one.Set(cpu)
-			break
+	}()
+	for {
+		if err := w.wait(); err != nil {
+			return err
+		}
+		if open, err := w.relay(); !open || err != nil {
+			return err
 		}
 	}
-	if err := unix.SchedSetaffinity(0, &one); err != nil {
-		return fmt.Errorf("sched_setaffinity: %w", err)
-	}
-	return nil
 }
 
-// wait waits for a frame, for a delayed one's time, or to be woken.
+// wait waits for a frame, for the time at which one is due, or to be woken.
 func (w *Wire) wait() error {
 	fds := []unix.PollFd{
 		{Fd: int32(w.ports[segment.Client]), Events: unix.POLLIN},
@@ -241,9 +248,9 @@ func (w *Wire) wait() error {
 func (w *Wire) nextDue() *unix.Timespec {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.late) == 0 {
+	if len(w.underWay) == 0 {
 		return nil
 	}
-	wait := unix.NsecToTimespec(max(0, time.Until(w.late[0].due)).Nanoseconds())
-	return &wait
+	left := unix.NsecToTimespec(max(0, w.underWay[0].due.Sub(clock.Now())).Nanoseconds())
+	return &left
 }

@@ -1,0 +1,170 @@
+package wire
+
+import (
+	"net/netip"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/finwait/finwait/harness/clock"
+	"github.com/finwait/finwait/harness/lab"
+	"github.com/finwait/finwait/harness/segment"
+)
+
+// open opens a wire between two hosts of which the client can send the server
+// datagrams.
+func open(t *testing.T) (w *Wire, client, server *lab.End, near *lab.End) {
+	t.Helper()
+	l := lab.New()
+	t.Cleanup(l.Close)
+	host := func(name string) *lab.Host {
+		h, err := l.Host(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return h
+	}
+	cable := host("wire")
+	link := func(name, address string) *lab.Link {
+		made, err := l.Link(
+			lab.Plug{Host: host(name), Name: "eth0", Addresses: []netip.Prefix{netip.MustParsePrefix(address)}},
+			lab.Plug{Host: cable, Name: name},
+		)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return made
+	}
+	left, right := link("client", "192.0.2.1/24"), link("server", "192.0.2.2/24")
+	if err := lab.Introduce(left.Ends[0], right.Ends[0]); err != nil {
+		t.Fatal(err)
+	}
+	w, err := Open(left.Ends[1], right.Ends[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.OnClose(w.Close)
+	return w, left.Ends[0], right.Ends[0], left.Ends[1]
+}
+
+// datagram sends one from the client to the server, where nobody awaits it.
+func datagram(t *testing.T, client, server *lab.End) {
+	t.Helper()
+	if err := client.Host.Do(func() error {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(fd)
+		return unix.Sendto(fd, make([]byte, 8), 0, &unix.SockaddrInet4{Port: 9, Addr: server.Addresses[0].Addr().As4()})
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func awaitDeath(t *testing.T, w *Wire) {
+	t.Helper()
+	select {
+	case <-w.Done():
+	case <-time.After(30 * time.Second):
+		t.Fatal("the wire still lives")
+	}
+}
+
+func TestAWireWhoseLinkGoesSaysSo(t *testing.T) {
+	t.Parallel()
+	w, _, _, near := open(t)
+	if err := w.Err(); err != nil {
+		t.Fatalf("a wire at work: %v", err)
+	}
+	link, err := near.Host.Netlink.LinkByName(near.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := near.Host.Netlink.LinkDel(link); err != nil {
+		t.Fatal(err)
+	}
+	awaitDeath(t, w)
+	if err := w.Err(); err == nil || !strings.Contains(err.Error(), "the wire between client and server of wire stopped: receive from the client") {
+		t.Errorf("it says %v", err)
+	}
+	if w.Finished() != w.Err() {
+		t.Errorf("it finished with %v", w.Finished())
+	}
+	w.Close()
+}
+
+// Whatever is wrong with a wire, its trial alone dies of it.
+func TestAWireThatPanicsStops(t *testing.T) {
+	t.Parallel()
+	w, client, server, _ := open(t)
+	w.mu.Lock()
+	w.board.decoder = nil
+	w.mu.Unlock()
+	datagram(t, client, server)
+	awaitDeath(t, w)
+	if err := w.Err(); err == nil || !strings.Contains(err.Error(), "panic: ") || !strings.Contains(err.Error(), "switchboard.go") {
+		t.Errorf("it says %v", err)
+	}
+	if w.Idle(); w.Finished() == nil {
+		t.Error("it finished as if nothing was wrong")
+	}
+}
+
+func TestAClosedWireIsDone(t *testing.T) {
+	t.Parallel()
+	w, _, _, _ := open(t)
+	w.Close()
+	awaitDeath(t, w)
+	if err := w.Err(); err != nil {
+		t.Errorf("it was closed, and says %v", err)
+	}
+}
+
+// A wire that was kept from its work tells for how long. The first frames may
+// have no time stamp but that of their reading: the kernel turns stamping on
+// from a work item (net/core/dev.c, net_enable_timestamp).
+func TestAWireThatStallsSaysSo(t *testing.T) {
+	t.Parallel()
+	w, client, server, _ := open(t)
+	const stall = 20 * time.Millisecond
+	give, sent := time.Now().Add(30*time.Second), 0
+	for ; w.KeptUp(stall) == nil; sent++ {
+		if time.Now().After(give) {
+			t.Fatalf("it says that it kept a frame for at most %v", w.Counts().LongestStay)
+		}
+		w.mu.Lock()
+		datagram(t, client, server)
+		time.Sleep(stall)
+		w.mu.Unlock()
+	}
+	if err := w.KeptUp(stall); !strings.Contains(err.Error(), "it did not keep up") {
+		t.Errorf("it says %v", err)
+	}
+	if err := w.KeptUp(time.Hour); err != nil {
+		t.Errorf("held against an hour: %v", err)
+	}
+	for w.Counts().Passed[segment.Client] < sent && time.Now().Before(give) {
+		runtime.Gosched()
+	}
+	if w.Arm(); w.Counts().LongestStay >= stall {
+		t.Error("what was before the rules counts")
+	}
+}
+
+// Of a stay, what rules do is not the wire's, and the round trip is not counted.
+func TestOnlyTheWiresOwnStayCounts(t *testing.T) {
+	t.Parallel()
+	w := &Wire{board: newSwitchboard(), oneWay: time.Minute}
+	hourAgo := clock.Now().Add(-time.Hour)
+	if w.note(frame{came: hourAgo, rule: &armed{}}); w.board.counts.LongestStay != 0 {
+		t.Errorf("a frame that a rule names stayed for %v", w.board.counts.LongestStay)
+	}
+	w.note(frame{came: hourAgo})
+	if got := w.board.counts.LongestStay; got < 59*time.Minute || got >= time.Hour {
+		t.Errorf("a frame that came an hour ago stayed for %v beyond a minute", got)
+	}
+}
