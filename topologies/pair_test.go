@@ -39,7 +39,7 @@ func TestAnUnknownFamilyIsRefusedByName(t *testing.T) {
 	_, pair := topologies.NewPair(l, "ipv5")
 	_, wired := topologies.NewWired(l, "")
 	for _, err := range []error{pair, wired} {
-		if err == nil || !strings.Contains(err.Error(), `want "ipv4" or "ipv6"`) {
+		if err == nil || !strings.Contains(err.Error(), `want "ipv4", "ipv6" or "ipv4-mapped"`) {
 			t.Errorf("got %v", err)
 		}
 	}

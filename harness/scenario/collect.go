@@ -44,12 +44,15 @@ func (r *run) collect(ctx context.Context) error {
 func (r *run) write(recording capture.Recording, told [2]testimony) {
 	doubts := recording.Doubts
 	if r.disturb != nil {
-		if err := r.disturb.Fired(); err != nil {
-			doubts = append(doubts, err)
+		doubts = append(doubts, r.disturb.Fired())
+		if told[0].counters["RetransSegs"]+told[1].counters["RetransSegs"] > 0 {
+			doubts = append(doubts, r.disturb.KeptUp(min(r.exchange.Client.RTO, r.exchange.Server.RTO)))
 		}
 	}
 	for _, doubt := range doubts {
-		r.exchange.Doubts = append(r.exchange.Doubts, doubt.Error())
+		if doubt != nil {
+			r.exchange.Doubts = append(r.exchange.Doubts, doubt.Error())
+		}
 	}
 	for i, a := range r.actors() {
 		a.end.Sightings = recording.Sightings[i]

@@ -56,6 +56,8 @@ type netemStage struct {
 
 func (s netemStage) Ends() topologies.Pair { return s.pair }
 
+func (netemStage) Watch(func(error)) {} // a qdisc does not break
+
 func (s netemStage) Install(client, server netip.AddrPort) (Installed, error) {
 	hold, err := s.install(s.pair.Client, client, server)
 	if err != nil {
@@ -78,3 +80,5 @@ func (h held) Fired() error {
 	}
 	return err
 }
+
+func (held) KeptUp(time.Duration) error { return nil }

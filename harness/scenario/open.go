@@ -51,6 +51,7 @@ func (r *run) buildLab() (err error) {
 	}
 	if r.stage, err = r.Disturbance.Build(r.lab, r.Family); err == nil {
 		r.pair = r.stage.Ends()
+		r.stage.Watch(r.broken)
 	}
 	return err
 }

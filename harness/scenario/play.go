@@ -39,6 +39,7 @@ type run struct {
 	server   *actor
 	disturb  Installed
 	readers  sync.WaitGroup
+	broken   func(error) // ends the trial
 	exchange *teardown.Exchange
 }
 
@@ -60,19 +61,16 @@ func (s Scenario) record(ctx context.Context) (*teardown.Exchange, error) {
 			return nil, err
 		}
 	}
-	r := &run{Scenario: s, lab: lab.New(), exchange: &teardown.Exchange{Asked: s.asks()}}
-	defer r.lab.Close()
 	ctx, cancel := context.WithCancelCause(ctx)
+	r := &run{Scenario: s, lab: lab.New(), broken: cancel, exchange: &teardown.Exchange{Asked: s.asks()}}
+	defer r.lab.Close()
 	defer r.readers.Wait()
 	defer cancel(nil)
 
 	late := time.AfterFunc(openingTime, func() { cancel(errOpening) })
 	defer late.Stop()
 	if err := r.open(ctx); err != nil {
-		if ctx.Err() != nil {
-			err = errors.Join(context.Cause(ctx), err)
-		}
-		return nil, err
+		return nil, because(ctx, err)
 	}
 	late.Stop()
 	closing, stop := context.WithTimeout(ctx, s.deadline())
@@ -85,12 +83,20 @@ func (s Scenario) record(ctx context.Context) (*teardown.Exchange, error) {
 	case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
 		r.exchange.GaveUp = true // that the deadline came first is an outcome
 	case err != nil:
-		return nil, err
+		return nil, because(ctx, err)
 	}
 	if err := r.collect(ctx); err != nil {
 		return nil, err
 	}
 	return r.exchange, nil
+}
+
+// because puts what ended the context before an error that came of it.
+func because(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		return errors.Join(cause, err)
+	}
+	return err
 }
 
 // openingTime bounds what comes before the closing calls.

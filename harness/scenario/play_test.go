@@ -66,6 +66,8 @@ func (astray) Available() error            { return nil }
 func (astray) Asks() []teardown.Overtaking { return nil }
 func (astray) Idle() (bool, error)         { return true, nil }
 func (astray) Fired() error                { return nil }
+func (astray) KeptUp(time.Duration) error  { return nil }
+func (astray) Watch(func(error))           {}
 func (a astray) Build(l *lab.Lab, family topologies.Family) (scenario.Stage, error) {
 	pair, err := topologies.NewPair(l, family)
 	a.pair = pair
@@ -153,6 +155,25 @@ func TestADisturbanceThatDidNothingIsInconclusive(t *testing.T) {
 	}
 	if trial.Outcome != teardown.Inconclusive || !slices.Contains(trial.Why, "it never fired") {
 		t.Errorf("%s %q", trial.Outcome, trial.Why)
+	}
+}
+
+// broken is a disturbance that breaks as soon as it is built.
+type broken struct{ lazy }
+
+func (b broken) Build(l *lab.Lab, family topologies.Family) (scenario.Stage, error) {
+	stage, err := b.lazy.Build(l, family)
+	b.lazy = stage.(lazy)
+	return b, err
+}
+
+func (broken) Watch(tell func(error)) { tell(errors.New("it snapped")) }
+
+func TestAStageThatBreaksEndsTheTrialWithItsName(t *testing.T) {
+	t.Parallel()
+	_, err := scenario.Play(t.Context(), scenario.Scenario{Name: "broken", Family: topologies.IPv4, Disturbance: broken{}})
+	if err == nil || !strings.Contains(err.Error(), "it snapped") {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -81,6 +81,9 @@ type Disturbance interface {
 type Stage interface {
 	// Ends are those of the connection, and of the recording.
 	Ends() topologies.Pair
+	// Watch has broken called, from any goroutine, if the stage breaks before its
+	// lab is closed.
+	Watch(broken func(error))
 	// Install puts the disturbance in place between two idle ends of a
 	// connection, until the lab is closed.
 	Install(client, server netip.AddrPort) (Installed, error)
@@ -93,6 +96,9 @@ type Installed interface {
 	// Fired returns an error that names the disturbance if it did not do at
 	// least once what it is for.
 	Fired() error
+	// KeptUp returns an error if it delayed what it was not to delay for so long
+	// that a connection with that RTO would send again what is not lost.
+	KeptUp(rto time.Duration) error
 }
 
 const (

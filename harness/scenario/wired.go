@@ -48,7 +48,7 @@ func (w Wired) Build(l *lab.Lab, family topologies.Family) (Stage, error) {
 		stage.rules = append(stage.rules, rule)
 	}
 	var err error
-	stage.Wired, err = topologies.NewWired(l, family)
+	stage.Wired, err = topologies.NewWired(l, family, wire.RoundTrip(w.roundTrip))
 	return stage, err
 }
 
@@ -58,6 +58,15 @@ type wiredStage struct {
 }
 
 func (s wiredStage) Ends() topologies.Pair { return s.Pair }
+
+func (s wiredStage) Watch(broken func(error)) {
+	go func() {
+		<-s.Wire.Done()
+		if err := s.Wire.Err(); err != nil {
+			broken(err)
+		}
+	}()
+}
 
 func (s wiredStage) Install(_, _ netip.AddrPort) (Installed, error) {
 	s.Wire.Arm(s.rules...)
@@ -69,3 +78,5 @@ type atWork struct{ wire *wire.Wire }
 func (a atWork) Idle() (bool, error) { return a.wire.Idle(), nil }
 
 func (a atWork) Fired() error { return a.wire.Finished() }
+
+func (a atWork) KeptUp(rto time.Duration) error { return a.wire.KeptUp(rto) }

@@ -201,6 +201,7 @@ func (w *Wire) run(pinned chan<- error) {
 	defer close(w.done)
 	runtime.LockOSThread() // and never unlock: the thread ends with its affinity
 	err := pin()
+	hurry()
 	pinned <- err
 	if err != nil {
 		return
