@@ -36,9 +36,14 @@ var withLittleRoom = scenario.Behaviour{
 	Sysctls: map[string]string{"net.ipv4.tcp_rmem": "4096 16384 16384"},
 }
 
-// withMuchToSay says three times as much as that, and has room for it.
+// withMuchToSay says three times as much as that, and has room for it. It sends no
+// TLP, which would come before the delayed ACK of two segments does, and repeat
+// what was not lost.
 func withMuchToSay(b scenario.Behaviour) scenario.Behaviour {
 	b.Says = 3 * 16384
-	b.Sysctls = map[string]string{"net.ipv4.tcp_wmem": "4096 131072 131072"}
+	b.Sysctls = map[string]string{
+		"net.ipv4.tcp_wmem":          "4096 131072 131072",
+		"net.ipv4.tcp_early_retrans": "0",
+	}
 	return b
 }

@@ -7,43 +7,39 @@ import (
 	"github.com/finwait/finwait/harness/segment"
 )
 
-// speak sends what each end says before the disturbance is in place.
+// speak sends what each end says before the disturbance is in place, and waits
+// until nothing of it moves any more.
 func (r *run) speak(ctx context.Context) error {
 	for _, a := range r.actors() {
-		if err := r.say(ctx, a, a.Says); err != nil {
+		if a.Says == 0 {
+			continue
+		}
+		if err := a.conn.Write(make([]byte, a.Says)); err != nil {
 			return err
+		}
+		if err := r.awaitStill(ctx, a); err != nil {
+			return fmt.Errorf("wait until what the %s says has arrived, or waits for room: %w", a.host.Name, err)
 		}
 	}
 	return nil
 }
 
-// speakLast sends what each end says right before it closes.
-func (r *run) speakLast(ctx context.Context) error {
+// speakLast sends what each end says right before it closes. It leaves at once,
+// nothing else being under way, and so before any answer to what follows.
+func (r *run) speakLast(context.Context) error {
 	for _, a := range r.actors() {
-		if err := r.say(ctx, a, a.LastWords); err != nil {
+		if a.LastWords == 0 {
+			continue
+		}
+		if err := a.conn.Write(make([]byte, a.LastWords)); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// say sends so many octets and waits until nothing of them moves any more.
-func (r *run) say(ctx context.Context, a *actor, octets int) error {
-	if octets == 0 {
-		return nil
-	}
-	if err := a.conn.Write(make([]byte, octets)); err != nil {
-		return err
-	}
-	if err := r.awaitStill(ctx, a); err != nil {
-		return fmt.Errorf("wait until what the %s says has arrived, is held, or waits for room: %w", a.host.Name, err)
 	}
 	return nil
 }
 
 // awaitStill returns when what an end says is no longer on its way: it has been
-// acknowledged, or the disturbance keeps it, or it waits unsent for the peer's
-// window to open. The socket knows of an acknowledgement a little later than the
+// acknowledged, or waits unsent for the peer's window to open. The socket knows of an acknowledgement a little later than the
 // tap that saw it; so before the socket is asked, both hosts have to be done
 // with all that the taps have seen, and what has not come to rest then will have
 // another segment to show.
@@ -53,8 +49,7 @@ func (r *run) awaitStill(ctx context.Context, a *actor) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		still, err := r.still(a)
-		if still || err != nil {
+		if inFlight, _, err := a.conn.Queued(); err != nil || inFlight == 0 {
 			return err
 		}
 		seen := count(recording.Sightings)
@@ -63,18 +58,6 @@ func (r *run) awaitStill(ctx context.Context, a *actor) error {
 			return err
 		}
 	}
-}
-
-func (r *run) still(a *actor) (bool, error) {
-	inFlight, _, err := a.conn.Queued()
-	if err != nil || inFlight == 0 {
-		return err == nil, err
-	}
-	if r.disturb == nil {
-		return false, nil
-	}
-	idle, err := r.disturb.Idle()
-	return !idle, err
 }
 
 func count(sightings [2][]segment.Sighting) int {

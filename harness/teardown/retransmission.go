@@ -58,8 +58,8 @@ func (t *Trial) attribute(x *Exchange, s segment.Side) {
 	}
 	for i, r := range again {
 		if x.needless(s, r) {
-			t.doubt("the %v sent %s again although it had been accepted, and all that said so came too late: the path was slower than its timer",
-				s, x.notation(r.again.Segment))
+			t.doubt("the %v sent %s again although the %v had accepted it and nothing of that was lost: the path was slower than its timer",
+				s, x.notation(r.again.Segment), s.Peer())
 		}
 		t.Retransmissions = append(t.Retransmissions, Retransmission{
 			From:    s,

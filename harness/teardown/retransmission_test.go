@@ -1,6 +1,7 @@
 package teardown
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/finwait/finwait/harness/segment"
@@ -58,4 +59,27 @@ func TestWindowProbeWasNotOvertaken(t *testing.T) {
 		sent{segment.Server, 105, 105, ack, 754, 0, 4417, 0},
 	)
 	expectOutcome(t, Judge(x), Clean)
+}
+
+// The peer had accepted it, and waited with its acknowledgement for longer than
+// the timer of whoever had sent it.
+func TestWhatADelayedACKHadRepeatedProvesNothing(t *testing.T) {
+	x := build(
+		sent{segment.Server, 101, 101, ack, 753, 1000, 4416, 0},
+		sent{segment.Server, 305, 305, ack, 753, 1000, 4416, 0},
+		sent{segment.Client, 306, 306, ack, 4416, 0, 1753, 0},
+		sent{segment.Server, 311, 311, fin, 1753, 0, 4416, 0},
+		sent{segment.Client, 312, 312, fin, 4416, 0, 1754, 0},
+		sent{segment.Server, 313, 313, ack, 1754, 0, 4417, 0},
+	)
+	x.Server.Counters = map[string]int64{"RetransSegs": 1, "TCPLossProbes": 1}
+	x.Server.Socket.Retransmissions = 1
+	x.Client.Counters = map[string]int64{"DelayedACKLost": 1, "TCPDSACKOldSent": 1}
+	trial := Judge(x)
+	expectOutcome(t, trial, Inconclusive)
+	if len(trial.Why) != 1 || !strings.Contains(trial.Why[0], "although the client had accepted it") {
+		t.Errorf("it says %q", trial.Why)
+	}
+	delete(x.Client.Counters, "DelayedACKLost")
+	expectOutcome(t, Judge(x), Retransmitted)
 }

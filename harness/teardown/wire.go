@@ -118,9 +118,11 @@ func covering(sent []segment.Sighting, s segment.Sighting) (last segment.Sightin
 	return sent[newest], true
 }
 
-// needless reports whether a segment was sent again only because the path was
-// slow: the peer had acknowledged it before, no such acknowledgement was lost,
-// and the first of them arrived after.
+// needless reports whether a segment was sent again only because the path, or the
+// peer's delayed ACK, was slower than the timer: the peer had accepted it before,
+// and none of the acknowledgements that say so was lost. Either it had sent one
+// that arrived too late, or it counted that something old came (DelayedACKLost;
+// net/ipv4/tcp_input.c, tcp_send_dupack).
 func (x *Exchange) needless(s segment.Side, r repetition) bool {
 	covers := func(sent bool) func(segment.Sighting) bool {
 		return func(seen segment.Sighting) bool { return seen.Sent == sent && seen.Covers(r.again.End()) }
@@ -128,8 +130,11 @@ func (x *Exchange) needless(s segment.Side, r repetition) bool {
 	own, theirs := x.End(s).Sightings, x.End(s.Peer()).Sightings
 	accepted, ok := first(theirs, covers(true))
 	told, also := first(own, covers(false))
-	return ok && also && accepted.At < r.again.At && r.again.At < told.At &&
-		count(theirs, covers(true)) == count(own, covers(false))
+	if !ok || !also || count(theirs, covers(true)) != count(own, covers(false)) {
+		return false
+	}
+	tooLate := accepted.At < r.again.At && r.again.At < told.At
+	return tooLate || x.End(s.Peer()).Counters["DelayedACKLost"] > 0
 }
 
 // refusals are the pure ACKs by which a side asked for what it had already been
