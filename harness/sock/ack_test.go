@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -48,13 +49,21 @@ func TestAckAtOnceComesBeforeTheDelayedAck(t *testing.T) {
 // await waits until TCP_INFO gives a connection's state as that one.
 func await(t *testing.T, c *sock.Conn, state uint8) {
 	t.Helper()
-	for t.Context().Err() == nil {
+	until(t, func() bool {
 		info, err := c.Info()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if info.TCP.State == state {
-			return
+		return info.TCP.State == state
+	})
+}
+
+// until waits for what only the kernel knows of.
+func until(t *testing.T, so func() bool) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); !so(); {
+		if time.Now().After(end) {
+			t.Fatal("it did not come to that")
 		}
 	}
 }
