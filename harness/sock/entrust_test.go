@@ -180,8 +180,7 @@ func TestAnOwnerGoesWithItsKilledParent(t *testing.T) {
 	if err := parent.Start(); err != nil {
 		t.Fatal(err)
 	}
-	defer parent.Wait() //nolint:errcheck // it was killed
-	defer parent.Process.Kill()
+	t.Cleanup(func() { _ = parent.Process.Kill(); _ = parent.Wait() })
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
 		t.Fatal(err)

@@ -14,13 +14,17 @@ import (
 func (c *Conn) Queued() (inFlight, unsent int, err error) {
 	var all int
 	if err = c.socket.control(func(fd int) (err error) {
-		// In this order: what is sent and acknowledged between the two calls was
-		// part of the first number, so the difference is never negative.
-		if all, err = unix.IoctlGetInt(fd, unix.SIOCOUTQ); err != nil {
-			return fmt.Errorf("SIOCOUTQ: %w", err)
-		}
-		if unsent, err = unix.IoctlGetInt(fd, unix.SIOCOUTQNSD); err != nil {
-			return fmt.Errorf("SIOCOUTQNSD: %w", err)
+		// Two questions have one answer if nothing was written or sent between.
+		for before := -1; before != unsent; {
+			if before, err = unix.IoctlGetInt(fd, unix.SIOCOUTQNSD); err != nil {
+				return fmt.Errorf("SIOCOUTQNSD: %w", err)
+			}
+			if all, err = unix.IoctlGetInt(fd, unix.SIOCOUTQ); err != nil {
+				return fmt.Errorf("SIOCOUTQ: %w", err)
+			}
+			if unsent, err = unix.IoctlGetInt(fd, unix.SIOCOUTQNSD); err != nil {
+				return fmt.Errorf("SIOCOUTQNSD: %w", err)
+			}
 		}
 		return nil
 	}); err != nil {
