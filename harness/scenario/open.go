@@ -110,7 +110,7 @@ func (r *run) connect(ctx context.Context) error {
 // or two. What the program still has ends with a RST (SO_LINGER of 0); what it
 // has closed, by SOCK_DESTROY, where the kernel and the library can do that.
 func (a *actor) abandon() {
-	_ = a.conn.SetLinger(0)
+	_, _ = a.conn.End(sock.CloseLingering(0))
 	_, _ = a.conn.Close()
 	_ = a.host.Netlink.SocketDestroy(net.TCPAddrFromAddrPort(a.conn.Local), net.TCPAddrFromAddrPort(a.conn.Remote))
 }

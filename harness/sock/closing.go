@@ -17,6 +17,12 @@ type Closing struct {
 	// Keeps is true where the program keeps the socket, and Reads where it reads
 	// on from it to the peer's FIN.
 	Keeps, Reads bool
+	// Entrusted is true where the end is that of a process which owns the
+	// socket: Conn.Entrust has to come before.
+	Entrusted bool
+	// Blocks is true where the call may wait for the peer: it takes a goroutine
+	// of its own.
+	Blocks bool
 
 	make func(*Conn) (clock.Instant, error)
 }
@@ -28,9 +34,25 @@ var (
 	ShutdownWrite = Closing{Name: "shutdown(SHUT_WR)", Keeps: true, Reads: true, make: (*Conn).Shutdown}
 	// ShutdownBoth also wants to read no more; the socket stays the program's.
 	ShutdownBoth = Closing{Name: "shutdown(SHUT_RDWR)", Keeps: true, make: (*Conn).ShutdownBoth}
-	// Close leaves everything else to the kernel.
+	// Close leaves everything else to the kernel. With something still unread it
+	// sends a RST.
 	Close = Closing{Name: "close()", make: (*Conn).Close}
+	// Exit is the end of the program: the kernel closes what it has left open.
+	Exit = Closing{Name: "exit()", Entrusted: true, make: (*Conn).exit}
+	// Kill is the end of a program that has no say in it.
+	Kill = Closing{Name: "SIGKILL", Entrusted: true, make: (*Conn).kill}
 )
+
+// CloseLingering is close(2) with SO_LINGER set (socket(7)): it waits up to that
+// many seconds for the FIN to be acknowledged, non-blocking though the socket is
+// (net/ipv4/af_inet.c, inet_release); with 0 it sends a RST at once, and no FIN.
+func CloseLingering(seconds int) Closing {
+	return Closing{
+		Name:   fmt.Sprintf("close() with SO_LINGER %d s", seconds),
+		Blocks: seconds > 0,
+		make:   func(c *Conn) (clock.Instant, error) { return c.closeLingering(seconds) },
+	}
+}
 
 // End ends the connection in one of the ways and returns when the call was
 // made.
@@ -53,9 +75,15 @@ func (c *Conn) shutdown(how int, name string) (clock.Instant, error) {
 }
 
 // Close is close(2): it gives the socket back to the kernel, which finishes
-// the connection by itself. Nothing else may be waiting on the connection. It
-// returns when the call was made; a second call does nothing.
+// the connection by itself; a process that owns the socket is killed. Nothing
+// else may be waiting on the connection. It returns when the call was made; a
+// second call does nothing.
 func (c *Conn) Close() (clock.Instant, error) {
+	if c.socket.owner != nil {
+		at := clock.Now()
+		c.socket.owner.dismiss()
+		return at, nil
+	}
 	at := clock.Now()
 	if err := c.socket.close(); err != nil && !errors.Is(err, os.ErrClosed) {
 		return at, fmt.Errorf("close the connection to %v: %w", c.Remote, err)
@@ -63,16 +91,14 @@ func (c *Conn) Close() (clock.Instant, error) {
 	return at, nil
 }
 
-// SetLinger sets SO_LINGER (socket(7)): close then waits up to that many
-// seconds for the FIN to be acknowledged; 0 makes it send a RST instead.
-func (c *Conn) SetLinger(seconds int) error {
+func (c *Conn) closeLingering(seconds int) (clock.Instant, error) {
 	linger := &unix.Linger{Onoff: 1, Linger: int32(seconds)}
 	if err := c.socket.control(func(fd int) error {
 		return unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, linger)
 	}); err != nil {
-		return fmt.Errorf("set SO_LINGER to %d s: %w", seconds, err)
+		return 0, fmt.Errorf("set SO_LINGER of the connection to %v to %d s: %w", c.Remote, seconds, err)
 	}
-	return nil
+	return c.Close()
 }
 
 // SetLinger2 sets TCP_LINGER2 (tcp(7)), how many seconds the connection stays

@@ -98,10 +98,7 @@ func TestShutdownIsSeenAsEOFAndLeavesTheOtherDirectionOpen(t *testing.T) {
 
 func TestLingerOfZeroResets(t *testing.T) {
 	client, server := connected(t, t.Context())
-	if err := client.SetLinger(0); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := client.Close(); err != nil {
+	if _, err := client.End(sock.CloseLingering(0)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := server.ReadToEOF(); !errors.Is(err, unix.ECONNRESET) {
@@ -118,13 +115,24 @@ func TestAClosedConnectionIsLeftAlone(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	refused(t, client)
+	if _, err := client.End(sock.CloseLingering(1)); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("CloseLingering: got %v, want %v", err, os.ErrClosed)
+	}
+}
+
+// refused tests that nothing can be done with a connection that was closed.
+func refused(t *testing.T, c *sock.Conn) {
+	t.Helper()
 	for name, call := range map[string]func() error{
-		"Info":       func() error { _, err := client.Info(); return err },
-		"Shutdown":   func() error { _, err := client.Shutdown(); return err },
-		"SetLinger":  func() error { return client.SetLinger(0) },
-		"SetLinger2": func() error { return client.SetLinger2(1) },
-		"Write":      func() error { return client.Write([]byte("late")) },
-		"Read":       func() error { return client.Read(1) },
+		"Info":       func() error { _, err := c.Info(); return err },
+		"Queued":     func() error { _, _, err := c.Queued(); return err },
+		"Shutdown":   func() error { _, err := c.Shutdown(); return err },
+		"SetLinger2": func() error { return c.SetLinger2(1) },
+		"AckAtOnce":  func() error { return c.AckAtOnce() },
+		"Write":      func() error { return c.Write([]byte("late")) },
+		"Read":       func() error { return c.Read(1) },
+		"Entrust":    c.Entrust,
 	} {
 		if err := call(); !errors.Is(err, os.ErrClosed) {
 			t.Errorf("%s: got %v, want %v", name, err, os.ErrClosed)

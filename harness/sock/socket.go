@@ -21,6 +21,7 @@ type socket struct {
 	raw    syscall.RawConn
 	ctx    context.Context
 	forget func() bool
+	owner  *process // nil while the socket is this process's own
 }
 
 // open makes a socket in host's namespace.
@@ -55,11 +56,11 @@ func adopt(ctx context.Context, fd int) (*socket, error) {
 }
 
 // control runs f on the descriptor. Once the socket is closed, when the number
-// may be another file's, it returns os.ErrClosed.
+// may be another file's, it returns an error that wraps os.ErrClosed.
 func (s *socket) control(f func(fd int) error) error {
 	var err error
 	if s.raw.Control(func(fd uintptr) { err = f(int(fd)) }) != nil {
-		return os.ErrClosed // the only reason that it has
+		return s.cause(os.ErrClosed) // the only reason that it has
 	}
 	return err
 }
@@ -67,14 +68,17 @@ func (s *socket) control(f func(fd int) error) error {
 // close is close(2): nobody else may be waiting on the socket.
 func (s *socket) close() error {
 	s.forget()
-	return s.file.Close()
+	return s.closeUnforked()
 }
 
 // cause puts the context's error in the place of the deadline that its end
-// brought about.
+// brought about, and says why a socket is closed that nobody closed.
 func (s *socket) cause(err error) error {
-	if errors.Is(err, os.ErrDeadlineExceeded) && s.ctx.Err() != nil {
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded) && s.ctx.Err() != nil:
 		return context.Cause(s.ctx)
+	case errors.Is(err, os.ErrClosed) && s.owner != nil:
+		return errEntrusted
 	}
 	return err
 }

@@ -22,22 +22,30 @@ var silent = netip.MustParseAddrPort("192.0.2.3:9")
 // one that they are for.
 func silence(t *testing.T, a, b *lab.Host) {
 	t.Helper()
-	near, err := a.Netlink.LinkByName("eth0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	far, err := b.Netlink.LinkByName("eth0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := a.Netlink.NeighSet(&netlink.Neigh{
-		LinkIndex:    near.Attrs().Index,
+	sendTo(t, a, silent.Addr(), link(t, b).Attrs().HardwareAddr)
+}
+
+// sendTo has a host send what is for an address to a hardware address.
+func sendTo(t *testing.T, from *lab.Host, address netip.Addr, hardware net.HardwareAddr) {
+	t.Helper()
+	if err := from.Netlink.NeighSet(&netlink.Neigh{
+		LinkIndex:    link(t, from).Attrs().Index,
 		State:        netlink.NUD_PERMANENT,
-		IP:           net.IP(silent.Addr().AsSlice()),
-		HardwareAddr: far.Attrs().HardwareAddr,
+		IP:           net.IP(address.AsSlice()),
+		HardwareAddr: hardware,
 	}); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// link returns the link of a host that linked has linked.
+func link(t *testing.T, host *lab.Host) netlink.Link {
+	t.Helper()
+	found, err := host.Netlink.LinkByName("eth0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
 }
 
 func TestContextEndsEveryWait(t *testing.T) {
