@@ -80,7 +80,7 @@ keyring: ## install Debian's archive keys where they are missing
 
 root:
 	@[[ -z '$(as_root)' ]] || command -v sudo >/dev/null || { \
-		echo >&2 'only root may make network namespaces, links and queues, and there is no sudo here: run make as root'; \
+		echo >&2 'the unit tests and the benchmarks make network namespaces as root, and there is no sudo here: run make as root'; \
 		exit 1; \
 	}
 
