@@ -68,7 +68,7 @@ var _ = BeforeSuite(func() {
 		Fail(fmt.Sprintf("--trials %d: a scenario is played at least once", *trials))
 	}
 	if forbidden != nil {
-		Fail(fmt.Sprintf("the specs make network namespaces, which this system forbids: %v; or run `sudo make specs`", forbidden))
+		Fail(fmt.Sprintf("the specs make network namespaces, which this process may not: %v; or run `sudo make specs`", forbidden))
 	}
 	if *recordPath != "" {
 		var err error

@@ -32,7 +32,7 @@ func tell(err error) int {
 func probe() error {
 	cmd := inUserNamespace()
 	cmd.Env = append(os.Environ(), probing+"=1")
-	cmd.Stderr = os.Stderr
+	cmd.Stdin, cmd.Stderr = os.Stdin, os.Stderr
 	answer, err := cmd.Output()
 	if err != nil {
 		return forbidden(userNamespace, err)

@@ -40,16 +40,22 @@ const (
 	networkNamespace             // to make a network namespace, or to do something in it
 )
 
-// forbidden finds out, after a step has failed, what of the system forbids it.
-func forbidden(s step, err error) error {
-	var errno unix.Errno
-	if !errors.As(err, &errno) {
-		return err
-	}
-	if s == userNamespace {
+// forbidden finds out, after a step was refused, what of the system refuses it.
+// Any other failure is returned as it is.
+func forbidden(at step, err error) error {
+	if err != nil && at == userNamespace {
 		err = fmt.Errorf("run the program again in a user namespace: %w", err)
 	}
-	return &Forbidden{Reasons: readSystem().reasons(s, errno), Err: err}
+	var errno unix.Errno
+	if !errors.As(err, &errno) || !refusal(errno) {
+		return err
+	}
+	return &Forbidden{Reasons: readSystem().reasons(at, errno), Err: err}
+}
+
+// refusal reports whether errno is how a kernel refuses a namespace.
+func refusal(errno unix.Errno) bool {
+	return errno == unix.ENOSPC || errno == unix.EINVAL || errors.Is(errno, fs.ErrPermission)
 }
 
 // A system is what can explain a failure. A setting that the kernel does not
@@ -61,6 +67,7 @@ type system struct {
 	appArmor     string // kernel.apparmor_restrict_unprivileged_userns
 	changedRoot  bool   // chroot(2) was called
 	seccomp      bool   // a filter looks at system calls
+	root         bool   // the caller is root, but without root's capabilities
 }
 
 func readSystem() system {
@@ -75,6 +82,7 @@ func readSystem() system {
 		appArmor:     setting("kernel/apparmor_restrict_unprivileged_userns"),
 		changedRoot:  changedRoot(),
 		seccomp:      filtered(),
+		root:         os.Geteuid() == 0,
 	}
 }
 
@@ -101,7 +109,7 @@ func filtered() bool {
 	return strings.Contains(string(status), "\nSeccomp:\t2\n")
 }
 
-// reasons names what of the system explains that a step failed with errno.
+// reasons names what of the system explains that a step was refused with errno.
 func (s system) reasons(at step, errno unix.Errno) []string {
 	switch {
 	case errno == unix.ENOSPC && at == userNamespace:
@@ -112,10 +120,8 @@ func (s system) reasons(at step, errno unix.Errno) []string {
 		return []string{"the kernel has no user namespaces (CONFIG_USER_NS)"}
 	case errno == unix.EINVAL:
 		return []string{"the kernel has no network namespaces (CONFIG_NET_NS)"}
-	case errors.Is(errno, fs.ErrPermission):
-		return s.denials(at)
 	}
-	return nil
+	return s.denials(at)
 }
 
 // limit explains a limit that is reached: it counts what a user has, here and in
@@ -124,18 +130,22 @@ func limit(name, value string) string {
 	if value == "0" {
 		return fmt.Sprintf("%s is 0, which allows none: `sudo sysctl %s=10000`", name, name)
 	}
-	return fmt.Sprintf("as many are in use as %s allows, which is %s here, and may be less around a container: raise it", name, value)
+	return fmt.Sprintf("as many are in use as %s allows, here or around a container: raise it, or end what uses them", name)
 }
 
-// denials names what may have denied a step. What denies making a user namespace
-// is Debian's setting (kernel/fork.c there), and create_user_ns in
-// kernel/user_namespace.c; Ubuntu's may also deny what is done inside.
+// denials names what may have denied a step. Debian's setting is in its
+// kernel/fork.c; kernel/user_namespace.c denies a chroot in create_user_ns, and a
+// root without CAP_SETFCAP a namespace with root in it in verify_root_map.
+// Ubuntu's setting may also deny what is done inside.
 func (s system) denials(at step) (all []string) {
 	if at == userNamespace && s.unprivileged == "0" {
 		all = append(all, "kernel.unprivileged_userns_clone is 0: `sudo sysctl kernel.unprivileged_userns_clone=1`")
 	}
 	if at == userNamespace && s.changedRoot {
 		all = append(all, "this process is in a chroot, where nobody may make a user namespace: leave it")
+	}
+	if at == userNamespace && s.root {
+		all = append(all, "this is a root without capabilities, as a container's is: give it CAP_SYS_ADMIN and CAP_NET_ADMIN, or be another user")
 	}
 	if s.appArmor != "" && s.appArmor != "0" {
 		all = append(all, fmt.Sprintf("kernel.apparmor_restrict_unprivileged_userns is %s: "+

@@ -24,9 +24,9 @@ func TestReasons(t *testing.T) {
 		want   []string // what each reason has to contain
 	}{
 		"no user namespaces allowed":      {system{maxUser: "0"}, userNamespace, unix.ENOSPC, []string{noneLeft}},
-		"all user namespaces used up":     {system{maxUser: "7"}, userNamespace, unix.ENOSPC, []string{"as user.max_user_namespaces allows, which is 7"}},
+		"all user namespaces used up":     {system{maxUser: "7"}, userNamespace, unix.ENOSPC, []string{"as user.max_user_namespaces allows"}},
 		"no network namespaces allowed":   {system{maxNet: "0"}, networkNamespace, unix.ENOSPC, []string{"user.max_net_namespaces is 0"}},
-		"all network namespaces used up":  {system{maxUser: "0", maxNet: "9"}, networkNamespace, unix.ENOSPC, []string{"as user.max_net_namespaces allows, which is 9"}},
+		"all network namespaces used up":  {system{maxUser: "0", maxNet: "9"}, networkNamespace, unix.ENOSPC, []string{"as user.max_net_namespaces allows"}},
 		"built without user namespaces":   {system{}, userNamespace, unix.EINVAL, []string{"CONFIG_USER_NS"}},
 		"built without network":           {system{}, networkNamespace, unix.EINVAL, []string{"CONFIG_NET_NS"}},
 		"Debian's setting":                {system{unprivileged: "0"}, userNamespace, unix.EPERM, []string{debian}},
@@ -38,8 +38,8 @@ func TestReasons(t *testing.T) {
 		"a chroot does not forbid more":   {system{changedRoot: true, unprivileged: "0"}, networkNamespace, unix.EPERM, nil},
 		"in a container":                  {system{seccomp: true}, userNamespace, unix.EPERM, []string{filter}},
 		"in a container on Ubuntu":        {system{seccomp: true, appArmor: "1"}, userNamespace, unix.EPERM, []string{ubuntu, filter}},
+		"root without capabilities":       {system{root: true}, userNamespace, unix.EPERM, []string{"CAP_SYS_ADMIN"}},
 		"nothing that is known":           {system{maxUser: "0"}, userNamespace, unix.EPERM, nil},
-		"a failure that is no refusal":    {system{seccomp: true}, userNamespace, unix.EAGAIN, nil},
 		"everything, of which one failed": {system{maxUser: "0", unprivileged: "0", appArmor: "1", seccomp: true}, userNamespace, unix.ENOSPC, []string{noneLeft}},
 	} {
 		got := c.system.reasons(c.at, c.errno)
@@ -59,6 +59,16 @@ func TestForbiddenSaysWhatAndWhy(t *testing.T) {
 	} {
 		if got := (&Forbidden{Reasons: c.reasons, Err: unix.EPERM}).Error(); !strings.HasPrefix(got, c.want) {
 			t.Errorf("got %q, want %q", got, c.want)
+		}
+	}
+}
+
+func TestOtherFailuresStayWhatTheyAre(t *testing.T) {
+	for _, err := range []error{nil, unix.EAGAIN, errors.New("no errno at all")} {
+		got := forbidden(userNamespace, err)
+		var refused *Forbidden
+		if errors.As(got, &refused) || !errors.Is(got, err) {
+			t.Errorf("%v came back as %v", err, got)
 		}
 	}
 }
