@@ -13,7 +13,8 @@ FUZZTIME ?= 10s
 # What is tested here is what runs in a guest, which has no C library.
 export CGO_ENABLED := 0
 
-# Everything is built as the caller. Only what makes namespaces or installs packages runs as root.
+# Everything is built as the caller. Only the unit tests, the benchmarks and what installs packages run as root; the suite
+# makes do with a user namespace.
 as_root := $(if $(filter-out 0,$(shell id -u)),sudo env "PATH=$(PATH)")
 go_test := go test $(if $(as_root),-exec '$(as_root)')
 
@@ -36,10 +37,10 @@ gate: qemu keyring ## compare the kernels of Debian bullseye and trixie (ARGS="-
 	go build -buildvcs=false -o .bin/gate ./ci/gate
 	.bin/gate run --baseline debian/bullseye debian/trixie $(ARGS)
 
-specs: root ## run the suite on this machine's own kernel (ARGS="--require-all --record=FILE")
+specs: ## run the suite on this machine's own kernel (ARGS="--require-all --record=FILE")
 	@echo "The suite on this machine's kernel, $$(uname -r)"
 	go test -c -o .bin/specs.test ./specs
-	$(as_root) .bin/specs.test --ginkgo.randomize-all --ginkgo.fail-on-empty --ginkgo.poll-progress-after=30s $(ARGS)
+	.bin/specs.test --ginkgo.randomize-all --ginkgo.fail-on-empty --ginkgo.poll-progress-after=30s $(ARGS)
 
 test: vm-test unit specs ## run the unit tests, the suite on this kernel, the suite on two kernels in VMs
 
@@ -79,7 +80,7 @@ keyring: ## install Debian's archive keys where they are missing
 
 root:
 	@[[ -z '$(as_root)' ]] || command -v sudo >/dev/null || { \
-		echo >&2 'only root may make network namespaces, links and queues, and there is no sudo here: run make as root'; \
+		echo >&2 'the unit tests and the benchmarks make network namespaces as root, and there is no sudo here: run make as root'; \
 		exit 1; \
 	}
 

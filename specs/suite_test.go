@@ -3,8 +3,8 @@
 //
 //	CGO_ENABLED=0 go test -c ./specs
 //
-// It needs root and runs on any Linux kernel; a spec that needs what the kernel
-// lacks is skipped and names it.
+// It runs on any Linux kernel, as root, or as an ordinary user who may make user
+// namespaces; a spec that needs what the kernel lacks is skipped and names it.
 package specs
 
 import (
@@ -26,6 +26,7 @@ import (
 	"github.com/finwait/finwait/harness/ladder"
 	. "github.com/finwait/finwait/harness/matchers"
 	"github.com/finwait/finwait/harness/report"
+	"github.com/finwait/finwait/harness/rootless"
 	"github.com/finwait/finwait/harness/scenario"
 )
 
@@ -34,6 +35,15 @@ var (
 	requireAll = flag.Bool("require-all", false, "fail, instead of skipping, a spec that needs what the kernel lacks")
 	trials     = flag.Int("trials", 1, "play each scenario `N` times")
 )
+
+// forbidden is why this process may not make network namespaces, which is no
+// matter to one that only lists the specs.
+var forbidden error
+
+func TestMain(m *testing.M) {
+	forbidden = rootless.Enter()
+	os.Exit(m.Run())
+}
 
 func TestSpecs(t *testing.T) {
 	RegisterFailHandler(Fail)
@@ -57,8 +67,8 @@ var _ = BeforeSuite(func() {
 	if *trials < 1 {
 		Fail(fmt.Sprintf("--trials %d: a scenario is played at least once", *trials))
 	}
-	if os.Geteuid() != 0 {
-		Fail("the specs make network namespaces, which needs root: run `sudo make specs`")
+	if forbidden != nil {
+		Fail(fmt.Sprintf("the specs make network namespaces, which this process may not: %v; or run `sudo make specs`", forbidden))
 	}
 	if *recordPath != "" {
 		var err error

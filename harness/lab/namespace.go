@@ -121,11 +121,14 @@ func onForeignThread(f func() error) error {
 		}
 		defer home.Close()
 		defer func() {
-			if back := netns.Set(home); back != nil {
+			// From a user namespace nobody comes back to the machine's own
+			// network (net/core/net_namespace.c, netns_install).
+			switch back := netns.Set(home); {
+			case back == nil:
+				runtime.UnlockOSThread()
+			case !errors.Is(back, unix.EPERM):
 				err = errors.Join(err, fmt.Errorf("leave the network namespace: %w", back))
-				return
 			}
-			runtime.UnlockOSThread()
 		}()
 		err = f()
 	}()
