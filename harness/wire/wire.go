@@ -68,7 +68,7 @@ func RoundTrip(d time.Duration) Option {
 func Open(client, server *lab.End, options ...Option) (*Wire, error) {
 	w := &Wire{
 		between: fmt.Sprintf("%s and %s of %s", client.Name, server.Name, client.Host.Name),
-		ports: [2]int{-1, -1}, wake: -1, buffer: make([]byte, largest),
+		ports:   [2]int{-1, -1}, wake: -1, buffer: make([]byte, largest),
 		board: newSwitchboard(), open: true, done: make(chan struct{}),
 	}
 	for _, set := range options {
