@@ -19,9 +19,7 @@ type abort struct {
 // FIN first, and a RST when that has been acknowledged (net/ipv4/tcp.c,
 // __tcp_close; tcp_input.c, tcp_rcv_state_process).
 var aborts = []abort{
-	{closingPath: closingPath{"close-linger-0", scenario.Behaviour{
-		Closing: sock.Close, Prepare: func(c *sock.Conn) error { return c.SetLinger(0) },
-	}}},
+	{closingPath: closingPath{"close-linger-0", scenario.Behaviour{Closing: sock.CloseLingering(0)}}},
 	{closingPath: closingPath{"close-unread", closed.Behaviour}, clientSays: 100},
 	{closingPath: noFINWAIT2},
 }

@@ -38,7 +38,9 @@ func TestAnUnknownFamilyIsRefusedByName(t *testing.T) {
 	t.Cleanup(l.Close)
 	_, pair := topologies.NewPair(l, "ipv5")
 	_, wired := topologies.NewWired(l, "")
-	for _, err := range []error{pair, wired} {
+	_, routed := topologies.NewRouted(l, "ipv4 ")
+	_, bridged := topologies.NewBridged(l, "IPv6")
+	for _, err := range []error{pair, wired, routed, bridged} {
 		if err == nil || !strings.Contains(err.Error(), `want "ipv4", "ipv6" or "ipv4-mapped"`) {
 			t.Errorf("got %v", err)
 		}

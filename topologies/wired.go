@@ -20,23 +20,15 @@ func NewWired(l *lab.Lab, family Family, options ...wire.Option) (Wired, error) 
 	if err != nil {
 		return Wired{}, err
 	}
-	client, err := l.Host("client")
+	hosts, err := newRow(l, "wire")
 	if err != nil {
 		return Wired{}, err
 	}
-	cable, err := l.Host("wire")
+	near, err := l.Link(plug(hosts.client, addr.client), lab.Plug{Host: hosts.between, Name: "client"})
 	if err != nil {
 		return Wired{}, err
 	}
-	server, err := l.Host("server")
-	if err != nil {
-		return Wired{}, err
-	}
-	near, err := l.Link(plug(client, addr.client), lab.Plug{Host: cable, Name: "client"})
-	if err != nil {
-		return Wired{}, err
-	}
-	far, err := l.Link(plug(server, addr.server), lab.Plug{Host: cable, Name: "server"})
+	far, err := l.Link(plug(hosts.server, addr.server), lab.Plug{Host: hosts.between, Name: "server"})
 	if err != nil {
 		return Wired{}, err
 	}

@@ -67,7 +67,7 @@ func (o options) suiteArgs(record string) []string {
 }
 
 // guestModules is what the suite needs of a kernel that may be a module there.
-var guestModules = []string{"veth", "sch_prio", "sch_netem", "cls_u32", "tcp_diag"}
+var guestModules = []string{"veth", "sch_prio", "sch_netem", "cls_u32", "tcp_diag", "bridge"}
 
 // runInGuest boots the kernel and runs the suite in it.
 func (o options) runInGuest(ctx context.Context, image kernel.Image, p programs, entry func([]byte) error) error {

@@ -138,9 +138,14 @@ func (e *End) up() error {
 	})
 }
 
+// link is the end as the netlink library wants it.
+func (e *End) link() netlink.Link {
+	return &netlink.Dummy{LinkAttrs: netlink.LinkAttrs{Index: e.Index}}
+}
+
 // address gives the end its addresses.
 func (e *End) address() error {
-	link := &netlink.Dummy{LinkAttrs: netlink.LinkAttrs{Index: e.Index}}
+	link := e.link()
 	for _, prefix := range e.Addresses {
 		add := e.addIPv4
 		if prefix.Addr().Is6() {

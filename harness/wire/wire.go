@@ -21,8 +21,7 @@ import (
 
 // A Wire relays frames until it is closed.
 type Wire struct {
-	between string // its ends, to call it by
-
+	ends  [2]*lab.End
 	ports [2]int // packet sockets: towards the client, towards the server
 	wake  int    // an eventfd that ends a wait
 
@@ -36,6 +35,7 @@ type Wire struct {
 	underWay []dated          // the next one first
 	last     [2]clock.Instant // when the last frame of each side is due
 	lost     int              // frames that came when the receive buffers were full
+	dropped  int              // frames that came or went when a processor's queue was
 	open     bool
 	err      error // why it stopped by itself
 	done     chan struct{}
@@ -67,8 +67,8 @@ func RoundTrip(d time.Duration) Option {
 // out at the other.
 func Open(client, server *lab.End, options ...Option) (*Wire, error) {
 	w := &Wire{
-		between: fmt.Sprintf("%s and %s of %s", client.Name, server.Name, client.Host.Name),
-		ports:   [2]int{-1, -1}, wake: -1, buffer: make([]byte, largest),
+		ends:  [2]*lab.End{client, server},
+		ports: [2]int{-1, -1}, wake: -1, buffer: make([]byte, largest),
 		board: newSwitchboard(), open: true, done: make(chan struct{}),
 	}
 	for _, set := range options {
@@ -76,7 +76,7 @@ func Open(client, server *lab.End, options ...Option) (*Wire, error) {
 			return nil, fmt.Errorf("open a wire: %w", err)
 		}
 	}
-	for i, end := range []*lab.End{client, server} {
+	for i, end := range w.ends {
 		fd, err := openPort(end)
 		if err != nil {
 			w.closeFiles()
@@ -124,23 +124,45 @@ func (w *Wire) Finished() error {
 	if w.err != nil {
 		return w.err
 	}
-	for _, fd := range w.ports {
-		if !w.open {
-			break
+	if w.open {
+		if err := w.countLost(); err != nil {
+			return fmt.Errorf("ask what the wire between %s lost: %w", w.between(), err)
 		}
-		stats, err := unix.GetsockoptTpacketStats(fd, unix.SOL_PACKET, unix.PACKET_STATISTICS)
-		if err != nil {
-			return fmt.Errorf("ask the wire what it lost: %w", err)
-		}
-		w.lost += int(stats.Drops) // counted anew after each question
 	}
-	if w.lost > 0 {
-		return fmt.Errorf("the wire lost %d frames: it did not keep up", w.lost)
+	if n := w.lost + w.dropped; n > 0 {
+		return fmt.Errorf("the wire lost %d frames: it, or the kernel around it, did not keep up", n)
 	}
 	if n := w.board.counts.Unreadable; n > 0 {
 		return fmt.Errorf("the wire passed on %d frames that it could not read", n)
 	}
 	return w.board.unfinished()
+}
+
+// countLost asks the packet sockets, which count anew after each question, and
+// the links, on which a frame is lost when too many wait for a processor
+// (net/core/dev.c, enqueue_to_backlog).
+func (w *Wire) countLost() error {
+	w.dropped = 0
+	for i, end := range w.ends {
+		stats, err := unix.GetsockoptTpacketStats(w.ports[i], unix.SOL_PACKET, unix.PACKET_STATISTICS)
+		if err != nil {
+			return err
+		}
+		w.lost += int(stats.Drops)
+		link, err := end.Host.Netlink.LinkByIndex(end.Index)
+		if err != nil {
+			return err
+		}
+		if s := link.Attrs().Statistics; s != nil {
+			w.dropped += int(s.RxDropped + s.TxDropped)
+		}
+	}
+	return nil
+}
+
+// between names the wire by its ends.
+func (w *Wire) between() string {
+	return fmt.Sprintf("%s and %s of %s", w.ends[0].Name, w.ends[1].Name, w.ends[0].Host.Name)
 }
 
 // KeptUp returns an error if the wire was so slow that a kernel may have taken it
@@ -209,7 +231,7 @@ func (w *Wire) run(pinned chan<- error) {
 	if err := w.relayAll(); err != nil {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		w.err = fmt.Errorf("the wire between %s stopped: %w", w.between, err)
+		w.err = fmt.Errorf("the wire between %s stopped: %w", w.between(), err)
 	}
 }
 

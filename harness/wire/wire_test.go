@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"errors"
 	"net/netip"
 	"runtime"
 	"strings"
@@ -91,7 +92,7 @@ func TestAWireWhoseLinkGoesSaysSo(t *testing.T) {
 	if err := w.Err(); err == nil || !strings.Contains(err.Error(), "the wire between client and server of wire stopped: receive from the client") {
 		t.Errorf("it says %v", err)
 	}
-	if w.Finished() != w.Err() {
+	if !errors.Is(w.Finished(), w.Err()) {
 		t.Errorf("it finished with %v", w.Finished())
 	}
 	w.Close()
