@@ -42,6 +42,7 @@ func (o options) play(ctx context.Context, images []kernel.Image, programs progr
 		if places > 1 {
 			indent = fmt.Sprintf("%-*s  ", longestName(images), image.Source)
 		}
+		fmt.Fprintf(out, "%s: %s\n", image.Source, image.Release)
 		kernels.Go(func() {
 			defer free.Release(takes)
 			records[i], failed[i] = o.playOn(ctx, image, programs, out, indent)
@@ -56,10 +57,9 @@ func (o options) play(ctx context.Context, images []kernel.Image, programs progr
 	return played, errors.Join(failed...)
 }
 
-// playOn runs the suite on one kernel. It prints what happens on lines that
-// begin with the indent.
+// playOn runs the suite on one kernel. It prints each trial on a line that
+// begins with the indent.
 func (o options) playOn(ctx context.Context, image kernel.Image, programs programs, out io.Writer, indent string) (*report.Record, error) {
-	fmt.Fprintf(out, "%s: %s\n", image.Source, image.Release)
 	run := o.runInGuest
 	if image.Source == hostSource {
 		run = o.runOnHost
