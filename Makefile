@@ -50,7 +50,7 @@ unit: root ## run the unit tests
 
 vm-test: qemu keyring ## run the suite on an old and a new kernel in VMs
 	@echo "The suite on an old and a new kernel, in VMs"
-	go test -count=1 -timeout 30m -tags vm -run TestTheCase ./ci/gate
+	go test -count=1 -timeout 30m -tags vm -run '^(TestTheCase|TestGuests)' ./ci/gate
 
 lint: ## check for mistakes, style, formatting and imports against the floors
 	go tool -modfile=ci/lint/go.mod golangci-lint run ./...

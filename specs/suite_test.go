@@ -61,7 +61,10 @@ var _ = ReportAfterSuite("skipped", func(r Report) {
 	fmt.Println()
 })
 
-var recording *os.File
+var (
+	recording *os.File
+	evidence  report.Evidence
+)
 
 var _ = BeforeSuite(func() {
 	if *trials < 1 {
@@ -125,6 +128,8 @@ func record(entry report.Entry) {
 	if recording == nil {
 		return
 	}
+	entry, err := evidence.Thin(entry)
+	Expect(err).NotTo(HaveOccurred())
 	line, err := json.Marshal(entry)
 	Expect(err).NotTo(HaveOccurred())
 	// One write a line: with O_APPEND the lines of parallel processes do not

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -166,60 +165,6 @@ func (o options) resolve(ctx context.Context, references []kernel.Reference) ([]
 		images = append(images, image)
 	}
 	return images, nil
-}
-
-// play runs the suite on one kernel after the other and writes each one's
-// record. A kernel that fails does not stop the others, but for an interrupt.
-func (o options) play(ctx context.Context, images []kernel.Image, programs programs) ([]*report.Record, error) {
-	var (
-		records []*report.Record
-		failed  []error
-	)
-	for _, image := range images {
-		if ctx.Err() != nil {
-			failed = append(failed, fmt.Errorf("%s was not run: %w", image.Source, context.Cause(ctx)))
-			continue
-		}
-		record, err := o.playOn(ctx, image, programs)
-		if err != nil {
-			failed = append(failed, err)
-		}
-		records = append(records, record)
-		if len(record.Scenarios) == 0 {
-			continue // nothing to keep, and an earlier run may have left more
-		}
-		if err := writeRecord(o.out, record); err != nil {
-			return records, errors.Join(append(failed, err)...)
-		}
-	}
-	return records, errors.Join(failed...)
-}
-
-// playOn runs the suite on one kernel.
-func (o options) playOn(ctx context.Context, image kernel.Image, programs programs) (*report.Record, error) {
-	fmt.Fprintf(o.stdout, "%s: %s\n", image.Source, image.Release)
-	clock, run := o.clock, o.runInGuest
-	if image.Source == hostSource {
-		clock, run = string(vm.Real), o.runOnHost
-	}
-	record := report.New(report.Kernel{
-		Release: image.Release, Source: image.Source, Version: image.Version, Notes: image.Notes,
-	}, clock)
-	err := run(ctx, image, programs, func(line []byte) error {
-		var entry report.Entry
-		if err := json.Unmarshal(line, &entry); err != nil {
-			return fmt.Errorf("the suite reported what is no entry of a record: %w", err)
-		}
-		if err := record.Add(entry); err != nil {
-			return err
-		}
-		fmt.Fprintf(o.stdout, "  %s\n", entry.Summary())
-		return nil
-	})
-	if err != nil {
-		record.Incomplete = firstLine(err.Error())
-	}
-	return record, err
 }
 
 // firstLine is what of an error fits into a table; the rest of it is printed

@@ -17,6 +17,8 @@ const (
 	// Unknown: on one of the two kernels the scenario was not conclusive, or
 	// was not played.
 	Unknown Change = "inconclusive"
+	// NotJudged: scheduling decides the scenario, on at least one of the two.
+	NotJudged Change = "not judged"
 	// NotPlayed: neither kernel has what the scenario needs.
 	NotPlayed Change = "skipped"
 )
@@ -49,9 +51,10 @@ type Row struct {
 	Why string `json:"why,omitempty"`
 }
 
-// Compare holds candidate against baseline, scenario by scenario. The verdict
-// is a Regression if any scenario regressed; otherwise it is Undecided if any
-// scenario was, or if there is none that was played on both.
+// Compare holds candidate against baseline, scenario by scenario, each by the
+// worst of its trials (see [Scenario]). The verdict is a Regression if any
+// scenario regressed; otherwise it is Undecided if any scenario was, or if there
+// is none that was played on both. A race has no part in it.
 func Compare(baseline, candidate *Record) Comparison {
 	c := Comparison{Baseline: baseline.Kernel, Candidate: candidate.Kernel, Verdict: NoRegression}
 	for _, name := range names(baseline, candidate) {
@@ -63,7 +66,7 @@ func Compare(baseline, candidate *Record) Comparison {
 	switch {
 	case has(Regressed):
 		c.Verdict = Regression
-	case has(Unknown), !has(Same) && !has(Improved), baseline.Incomplete != "", candidate.Incomplete != "":
+	case has(Unknown), !has(Same) && !has(Improved) && !has(NotJudged), baseline.Incomplete != "", candidate.Incomplete != "":
 		c.Verdict = Undecided
 	}
 	return c
@@ -101,6 +104,9 @@ func compare(baseline, candidate Scenario) Row {
 	case baseline.Skipped != "" && candidate.Skipped != "":
 		row.Change, row.Why = NotPlayed, candidate.Skipped
 		return row
+	case (baseline.Race || candidate.Race) && baseline.Error == "" && candidate.Error == "":
+		row.Change, row.Why = NotJudged, race
+		return row
 	case !conclusive(baseline):
 		row.Change, row.Why = Unknown, "baseline: "+baseline.whyNot()
 		return row
@@ -108,7 +114,7 @@ func compare(baseline, candidate Scenario) Row {
 		row.Change, row.Why = Unknown, "candidate: "+candidate.whyNot()
 		return row
 	}
-	before, after := rank(baseline), rank(candidate)
+	before, after := baseline.rank(baseline.Outcome), candidate.rank(candidate.Outcome)
 	switch {
 	case after > before:
 		row.Change = Regressed
@@ -124,6 +130,13 @@ func conclusive(s Scenario) bool {
 	return s.Error == "" && s.Outcome != "" && s.Outcome != teardown.Inconclusive
 }
 
+// race is why a scenario is not judged.
+const race = "race: not judged"
+
+// unjudged reports whether the scenario is a race. A harness that failed at one
+// has failed all the same.
+func (s Scenario) unjudged() bool { return s.Race && s.Error == "" }
+
 // whyNot says why a scenario is not conclusive.
 func (s Scenario) whyNot() string {
 	switch {
@@ -138,12 +151,4 @@ func (s Scenario) whyNot() string {
 		}
 	}
 	return "not played"
-}
-
-// rank is how far an outcome is from what a good kernel does.
-func rank(s Scenario) int {
-	if s.Outcome == s.Expected {
-		return 0
-	}
-	return 1 + slices.Index(badness, s.Outcome)
 }

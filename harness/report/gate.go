@@ -20,11 +20,11 @@ func (r Run) Verdict() Verdict {
 	return NoRegression
 }
 
-// undecided reports whether a scenario that the kernel could play was not
-// conclusive.
+// undecided reports whether a scenario that the kernel could play, and that is
+// to be judged, was not conclusive.
 func (r *Record) undecided() bool {
 	return r.Incomplete != "" || slices.ContainsFunc(r.Scenarios, func(s Scenario) bool {
-		return s.Skipped == "" && !conclusive(s)
+		return s.Skipped == "" && !s.unjudged() && !conclusive(s)
 	})
 }
 

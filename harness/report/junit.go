@@ -19,8 +19,8 @@ func (r *Record) WriteJUnit(w io.Writer) error {
 	suite := reporters.JUnitTestSuite{Name: r.Kernel.String(), Package: "finwait"}
 	for _, s := range r.Scenarios {
 		testcase := reporters.JUnitTestCase{Name: s.Name, Classname: r.Kernel.Source}
-		if took, ok := s.Latency(); ok {
-			testcase.Time = took.Seconds()
+		if took, ok := distribute(s.Trials).slower(); ok {
+			testcase.Time = took.Median.Seconds()
 		}
 		suite.Tests++
 		switch {
@@ -30,12 +30,14 @@ func (r *Record) WriteJUnit(w io.Writer) error {
 		case s.Skipped != "":
 			testcase.Skipped = &reporters.JUnitSkipped{Message: s.Skipped}
 			suite.Skipped++
+		case s.Race:
+			testcase.SystemOut = race + ": " + s.outcome() + "\n"
 		case s.Outcome == teardown.Inconclusive:
 			testcase.Error = &reporters.JUnitError{Message: s.whyNot(), Type: string(s.Outcome), Description: s.ladders()}
 			suite.Errors++
 		case s.Outcome != s.Expected:
 			testcase.Failure = &reporters.JUnitFailure{
-				Message:     fmt.Sprintf("%s, where a good kernel ends it %s", s.Outcome, s.Expected),
+				Message:     fmt.Sprintf("%s, where a good kernel ends it %s", s.outcome(), s.Expected),
 				Type:        string(s.Outcome),
 				Description: s.ladders(),
 			}

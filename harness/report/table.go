@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -78,17 +79,32 @@ func (e Entry) Summary() string {
 	return e.Name + ": " + s.inShort()
 }
 
-// inShort is the scenario's outcome and latency.
+// inShort is the scenario's outcome and the latency of the end that took longer:
+// over several trials the minimum, the median, the 90th percentile and the
+// maximum.
 func (s Scenario) inShort() string {
-	short := s.outcome()
-	if took, ok := s.Latency(); ok {
-		short += fmt.Sprintf(" %.1f ms", float64(took)/float64(time.Millisecond))
+	took, ok := distribute(s.Trials).slower()
+	switch {
+	case !ok:
+		return s.outcome()
+	case len(s.Trials) == 1:
+		return s.outcome() + " " + milliseconds(took.Median)
 	}
-	return short
+	return s.outcome() + " " + milliseconds(took.Min, took.Median, took.P90, took.Max)
+}
+
+// milliseconds is "1.9/2.0/2.4 ms".
+func milliseconds(durations ...time.Duration) string {
+	var parts []string
+	for _, d := range durations {
+		parts = append(parts, fmt.Sprintf("%.1f", float64(d)/float64(time.Millisecond)))
+	}
+	return strings.Join(parts, "/") + " ms"
 }
 
 // outcome is the scenario's outcome in a word, with the timers behind its
-// retransmissions.
+// retransmissions; for a race and for several trials, how many of them ended in
+// which way.
 func (s Scenario) outcome() string {
 	switch {
 	case s.Error != "":
@@ -97,21 +113,38 @@ func (s Scenario) outcome() string {
 		return "skipped"
 	case s.Outcome == "":
 		return "not played"
-	case s.Outcome != teardown.Retransmitted:
-		return string(s.Outcome)
 	}
+	counts := distribute(s.Trials).Outcomes
+	var parts []string
+	for _, o := range [...]teardown.Outcome{
+		teardown.Clean, teardown.Retransmitted, teardown.Reset, teardown.Stuck, teardown.Inconclusive,
+	} {
+		if counts[o] == 0 {
+			continue
+		}
+		part := string(o)
+		if s.Race || len(s.Trials) > 1 {
+			part = fmt.Sprintf("%s %d", o, counts[o])
+		}
+		if timers := s.timers(); o == teardown.Retransmitted && len(timers) > 0 {
+			part += " (" + strings.Join(timers, "+") + ")"
+		}
+		parts = append(parts, part)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// timers are those that sent something again, each once.
+func (s Scenario) timers() []string {
 	var timers []string
 	for _, t := range s.Trials {
 		for _, again := range t.Retransmissions {
-			if timer := string(again.Timer); timer != "" && !strings.Contains(strings.Join(timers, "+"), timer) {
+			if timer := string(again.Timer); timer != "" && !slices.Contains(timers, timer) {
 				timers = append(timers, timer)
 			}
 		}
 	}
-	if len(timers) == 0 {
-		return string(s.Outcome)
-	}
-	return fmt.Sprintf("%s (%s)", s.Outcome, strings.Join(timers, "+"))
+	return timers
 }
 
 // WriteTable writes the run for a terminal: the table, then what has to be
@@ -187,10 +220,16 @@ func cellText(s string) string {
 	return strings.NewReplacer("|", `\|`, "<", "&lt;", ">", "&gt;", "\n", " ", "`", "'", "*", `\*`, "_", `\_`, "[", `\[`).Replace(s)
 }
 
-// remarks say, once for each reason, what was not played or not conclusive,
-// and why.
+// remarks say how the table is to be read and, once for each reason, what was
+// not played or not conclusive, and why.
 func (r Run) remarks() []string {
 	var remarks []string
+	has := func(is func(Scenario) bool) bool {
+		return slices.ContainsFunc(r.Records, func(record *Record) bool { return slices.ContainsFunc(record.Scenarios, is) })
+	}
+	if has(func(s Scenario) bool { return len(s.Trials) > 1 }) {
+		remarks = append(remarks, "several trials: how many ended in which way, and the minimum/median/90th percentile/maximum latency of the end that took longer")
+	}
 	for _, record := range r.Records {
 		for _, note := range record.Kernel.Notes {
 			remarks = append(remarks, fmt.Sprintf("%v: %s", record.Kernel, note))
@@ -205,10 +244,15 @@ func (r Run) remarks() []string {
 		var reasons []string
 		scenarios := map[string][]string{}
 		for _, s := range record.Scenarios {
-			if s.Error == "" && s.Skipped == "" && s.Outcome != teardown.Inconclusive {
+			var why string
+			switch {
+			case s.unjudged() && s.Skipped == "":
+				why = race
+			case s.Error != "", s.Skipped != "", s.Outcome == teardown.Inconclusive:
+				why = s.outcome() + " because " + s.whyNot()
+			default:
 				continue
 			}
-			why := s.outcome() + " because " + s.whyNot()
 			if scenarios[why] == nil {
 				reasons = append(reasons, why)
 			}
@@ -237,6 +281,9 @@ func (c Comparison) Summary() string {
 	}
 	if n := len(c.With(Same)); n > 0 {
 		parts = append(parts, fmt.Sprintf("%d the same", n))
+	}
+	if n := len(c.With(NotJudged)); n > 0 {
+		parts = append(parts, fmt.Sprintf("%d not judged", n))
 	}
 	if n := len(c.With(NotPlayed)); n > 0 {
 		parts = append(parts, fmt.Sprintf("%d skipped on both", n))

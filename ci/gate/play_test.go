@@ -1,0 +1,104 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/finwait/finwait/harness/kernel"
+	"github.com/finwait/finwait/harness/report"
+	"github.com/finwait/finwait/harness/vm"
+)
+
+func TestHowManyKernelsRunSideBySide(t *testing.T) {
+	guest, host := kernel.Image{Source: "debian/x"}, kernel.Image{Source: hostSource}
+	for _, c := range []struct {
+		clock  vm.Clock
+		images []kernel.Image
+		room   int
+		want   int
+	}{
+		{vm.Virtual, []kernel.Image{guest}, 8, 1},
+		{vm.Virtual, []kernel.Image{guest, guest, guest}, 8, 3},
+		{vm.Virtual, []kernel.Image{guest, guest, guest}, 2, 2},
+		{vm.Virtual, []kernel.Image{host, guest}, 8, 1},
+		{vm.Virtual, []kernel.Image{host, guest, guest}, 8, 2},
+		{vm.Real, []kernel.Image{guest, guest}, 8, 1},
+		{vm.Virtual, []kernel.Image{host}, 1, 1},
+	} {
+		if got := (options{clock: string(c.clock)}).sideBySide(c.images, c.room); got != c.want {
+			t.Errorf("%+v: %d, want %d", c, got, c.want)
+		}
+	}
+}
+
+func TestAvailableMemory(t *testing.T) {
+	for meminfo, want := range map[string]int{
+		"MemTotal:       24684036 kB\nMemFree:  1 kB\nMemAvailable:   24296312 kB\nBuffers: 9 kB\n": 23726,
+		"MemTotal:       24684036 kB\n":         -1,
+		"MemAvailable:   plenty\n":              -1,
+		"":                                      -1,
+		"MemTotal: 1 kB\nMemAvailable: 2048 kB": 2,
+	} {
+		got, ok := availableMiB(meminfo)
+		if !ok {
+			got = -1
+		}
+		if got != want {
+			t.Errorf("%q: %d, want %d", meminfo, got, want)
+		}
+	}
+}
+
+func TestLinesOfSeveralKernelsDoNotMix(t *testing.T) {
+	var out strings.Builder
+	lines := &lineWriter{out: &out}
+	var kernels sync.WaitGroup
+	for i := range 8 {
+		kernels.Go(func() {
+			for range 500 {
+				fmt.Fprintf(lines, "%s%s\n", strings.Repeat(fmt.Sprint(i), 20), "end")
+			}
+		})
+	}
+	kernels.Wait()
+	for line := range strings.Lines(out.String()) {
+		if line != strings.Repeat(line[:1], 20)+"end\n" {
+			t.Fatalf("a line is %q", line)
+		}
+	}
+}
+
+// A kernel that cannot be booted costs the run its verdict, and the others
+// nothing.
+func TestABadKernelDoesNotStopTheOthers(t *testing.T) {
+	needRoot(t)
+	host, err := hostKernel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad := kernel.Image{Source: "debian/bad", Release: "1.2.3", Vmlinuz: filepath.Join(t.TempDir(), "vmlinuz")}
+	if err := os.WriteFile(bad.Vmlinuz, []byte("no kernel"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	programs, err := build(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer programs.remove()
+	o := options{clock: string(vm.Virtual), labelFilter: "example", trials: 1, out: t.TempDir(), stdout: io.Discard}
+	records, err := o.play(t.Context(), []kernel.Image{bad, host}, programs)
+	if err == nil || !strings.Contains(err.Error(), "debian/bad") || strings.Contains(err.Error(), "host:") {
+		t.Errorf("the error is %v", err)
+	}
+	if len(records) != 2 || records[0].Incomplete == "" || len(records[1].Scenarios) != 1 {
+		t.Fatalf("the records are %+v", records)
+	}
+	if result := report.NewRun(records, true); result.Verdict() != report.Undecided {
+		t.Errorf("the verdict is %s", result.Verdict())
+	}
+}
