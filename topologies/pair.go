@@ -61,6 +61,10 @@ func NewPair(l *lab.Lab, family Family) (Pair, error) {
 	if err != nil {
 		return Pair{}, err
 	}
+	return newPair(l, []netip.Prefix{addr.client}, addr.server)
+}
+
+func newPair(l *lab.Lab, clientAddresses []netip.Prefix, serverAddress netip.Prefix) (Pair, error) {
 	client, err := l.Host("client")
 	if err != nil {
 		return Pair{}, err
@@ -69,13 +73,13 @@ func NewPair(l *lab.Lab, family Family) (Pair, error) {
 	if err != nil {
 		return Pair{}, err
 	}
-	link, err := l.Link(plug(client, addr.client), plug(server, addr.server))
+	link, err := l.Link(plug(client, clientAddresses...), plug(server, serverAddress))
 	if err != nil {
 		return Pair{}, err
 	}
 	return Pair{Client: link.Ends[0], Server: link.Ends[1]}, nil
 }
 
-func plug(host *lab.Host, address netip.Prefix) lab.Plug {
-	return lab.Plug{Host: host, Name: "eth0", Addresses: []netip.Prefix{address}}
+func plug(host *lab.Host, addresses ...netip.Prefix) lab.Plug {
+	return lab.Plug{Host: host, Name: "eth0", Addresses: addresses}
 }

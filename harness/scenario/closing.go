@@ -14,6 +14,9 @@ import (
 // close makes both closing calls, then has the programs that keep their
 // sockets read on.
 func (r *run) close(ctx context.Context) error {
+	if r.forged != nil {
+		return r.closeForged(ctx)
+	}
 	first, second := r.client, r.server
 	if r.ServerFirst {
 		first, second = second, first
@@ -32,12 +35,17 @@ func (r *run) close(ctx context.Context) error {
 	if err := r.end(second); err != nil {
 		return err
 	}
-	for _, a := range r.actors() {
+	r.startReaders()
+	return nil
+}
+
+// startReaders has the programs that keep their sockets read on.
+func (r *run) startReaders() {
+	for _, a := range r.real() {
 		if a.closing().Reads {
 			r.readers.Go(func() { r.readOn(a) })
 		}
 	}
-	return nil
 }
 
 // finAcknowledged reports whether the server has been told that its FIN has

@@ -69,6 +69,9 @@ type testimony struct {
 
 func (r *run) interrogate() (told [2]testimony, err error) {
 	for i, a := range r.actors() {
+		if a.conn == nil {
+			continue // it has no kernel to tell of it
+		}
 		if told[i], err = a.interrogate(); err != nil {
 			return told, err
 		}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net"
 	"net/netip"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -75,6 +76,12 @@ func (a *actor) configure() error {
 
 func (r *run) actors() [2]*actor { return [2]*actor{r.client, r.server} }
 
+// real are the actors that have a socket.
+func (r *run) real() []*actor {
+	actors := r.actors()
+	return slices.DeleteFunc(actors[:], func(a *actor) bool { return a.conn == nil })
+}
+
 // connect opens the connection.
 func (r *run) connect(ctx context.Context) error {
 	address := netip.AddrPortFrom(r.Family.Socket(r.pair.Server.Addresses[0].Addr()), 0)
@@ -86,15 +93,14 @@ func (r *run) connect(ctx context.Context) error {
 		return err
 	}
 	r.lab.OnClose(listener.Close)
-	if r.client.conn, err = sock.Dial(ctx, r.client.host, listener.Addr); err != nil {
+	if err := r.dial(ctx, listener.Addr); err != nil {
 		return err
 	}
-	r.lab.OnClose(r.client.abandon)
 	if r.server.conn, err = listener.Accept(); err != nil {
 		return err
 	}
 	r.lab.OnClose(r.server.abandon)
-	for _, a := range r.actors() {
+	for _, a := range r.real() {
 		if a.Prepare == nil {
 			continue
 		}
@@ -118,7 +124,7 @@ func (a *actor) abandon() {
 // converse sends a request and a response, and waits until both ends have been
 // told that they arrived, so that nothing but the teardown is left to happen.
 func (r *run) converse(ctx context.Context) error {
-	if err := r.client.conn.Write(make([]byte, requestSize)); err != nil {
+	if err := r.request(); err != nil {
 		return err
 	}
 	if err := r.server.conn.Read(requestSize); err != nil {
@@ -127,7 +133,7 @@ func (r *run) converse(ctx context.Context) error {
 	if err := r.server.conn.Write(make([]byte, responseSize)); err != nil {
 		return err
 	}
-	if err := r.client.conn.Read(responseSize); err != nil {
+	if err := r.readResponse(ctx); err != nil {
 		return err
 	}
 	if err := r.capture.Wait(ctx, acknowledged); err != nil {
@@ -162,7 +168,7 @@ func toldOf(sightings []segment.Sighting, octets int) bool {
 // prepare reads what everything later is compared with, and puts the
 // disturbance in place.
 func (r *run) prepare(context.Context) error {
-	for _, a := range r.actors() {
+	for _, a := range r.real() {
 		info, err := a.conn.Info()
 		if err != nil {
 			return err
@@ -177,7 +183,7 @@ func (r *run) prepare(context.Context) error {
 		return nil
 	}
 	var err error
-	r.disturb, err = r.stage.Install(onLink(r.client.conn.Local), onLink(r.client.conn.Remote))
+	r.disturb, err = r.stage.Install(onLink(r.server.conn.Remote), onLink(r.server.conn.Local))
 	return err
 }
 

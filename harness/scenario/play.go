@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/finwait/finwait/harness/capture"
+	"github.com/finwait/finwait/harness/forge"
 	"github.com/finwait/finwait/harness/lab"
 	"github.com/finwait/finwait/harness/observe"
 	"github.com/finwait/finwait/harness/sock"
@@ -37,6 +38,7 @@ type run struct {
 	capture  *capture.Capture
 	client   *actor
 	server   *actor
+	forged   *forge.Client // nil where the client is real
 	disturb  Installed
 	readers  sync.WaitGroup
 	broken   func(error) // ends the trial
@@ -47,9 +49,9 @@ type run struct {
 type actor struct {
 	Behaviour
 	host   *lab.Host
-	link   *lab.End // its own
-	peer   *lab.End // the other's
-	conn   *sock.Conn
+	link   *lab.End   // its own
+	peer   *lab.End   // the other's
+	conn   *sock.Conn // nil where the client is forged
 	before observe.Counters
 	resent uint32 // tcpi_total_retrans before the closing calls
 	end    *teardown.End
@@ -80,7 +82,7 @@ func (s Scenario) record(ctx context.Context) (*teardown.Exchange, error) {
 		err = r.awaitEnd(closing)
 	}
 	switch {
-	case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
+	case errors.Is(err, errRefused), errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
 		r.exchange.GaveUp = true // that the deadline came first is an outcome
 	case err != nil:
 		return nil, because(ctx, err)

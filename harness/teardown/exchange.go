@@ -15,7 +15,8 @@ type Exchange struct {
 	// Asked are the overtakings that the disturbance was to bring about. An
 	// exchange that shows another set is not what the scenario set out to show.
 	Asked []Overtaking `json:"asked,omitempty"`
-	// GaveUp is true where the recording was ended by its deadline.
+	// GaveUp is true where the recording was ended by its deadline, or by a
+	// client that had no more to say.
 	GaveUp bool `json:"gave_up,omitempty"`
 	// Doubts are reasons found while recording not to trust the exchange.
 	Doubts []string `json:"doubts,omitempty"`
@@ -38,7 +39,8 @@ type End struct {
 	Reads bool           `json:"reads,omitempty"`
 	EOF   *time.Duration `json:"eof_ns,omitempty"`
 	// State is the connection's state at the end of the recording, from
-	// sock_diag; CLOSE where the kernel no longer knows the connection.
+	// sock_diag; CLOSE where the kernel no longer knows the connection, empty
+	// where it never did, the end being forged.
 	State string `json:"state"`
 	// Counters are the TCP counters of the end's namespace that moved between
 	// the last moment before the first closing call and the end.

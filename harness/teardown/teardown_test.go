@@ -225,6 +225,34 @@ func TestResetIsNoOvertaking(t *testing.T) {
 	}
 }
 
+// A forged client has no kernel that could tell anything; it gives up where a
+// real one would send its FIN again.
+func TestForgedClient(t *testing.T) {
+	forged := func(answer sent) *Exchange {
+		x := build(append(slices.Clone(overtakenFIN), answer)...)
+		x.Asked = []Overtaking{lateFIN}
+		x.Client = End{Call: "ACK, then FIN", CalledAt: 101 * time.Millisecond, Sightings: x.Client.Sightings}
+		return x
+	}
+	x := forged(sent{segment.Server, 161, 161, ack, 754, 0, 4417, 0})
+	trial := Judge(x)
+	expectOutcome(t, trial, Clean)
+	if _, told := trial.States[segment.Client]; told {
+		t.Errorf("a state of a client that has none: %v", trial.States)
+	}
+
+	x = forged(sent{segment.Server, 161, 161, ack, 754, 0, 4416, 0})
+	x.Server.State, x.Server.EOF = "FIN_WAIT2", nil
+	x.Server.Counters = map[string]int64{"TCPChallengeACK": 1}
+	x.Server.Socket.Drops = 1
+	x.GaveUp = true
+	trial = Judge(x)
+	expectOutcome(t, trial, Stuck)
+	if trial.ChallengeACKs[segment.Server] != 1 || trial.Drops[segment.Server] != 1 {
+		t.Errorf("challenge ACKs %v, drops %v", trial.ChallengeACKs, trial.Drops)
+	}
+}
+
 // stuck is a teardown that its server never finishes.
 func stuck() *Exchange {
 	x := build(

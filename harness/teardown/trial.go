@@ -17,7 +17,8 @@ const (
 	Retransmitted Outcome = "retransmitted"
 	// Reset: a RST ended it.
 	Reset Outcome = "reset"
-	// Stuck: an end had not closed by the deadline.
+	// Stuck: an end had not closed by the deadline, or when a forged client had
+	// no more to say.
 	Stuck Outcome = "stuck"
 	// Inconclusive: the run did not show what it set out to show. It is never
 	// counted as a pass.

@@ -1,0 +1,91 @@
+package forge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/finwait/finwait/harness/lab"
+	"github.com/finwait/finwait/harness/segment"
+)
+
+// headers is room for Ethernet, IPv6 and the longest header of TCP: nobody looks
+// at the payload.
+const headers = 14 + 40 + 60
+
+// A link is a packet socket (packet(7)) that sends and receives at one end of a
+// link.
+type link struct {
+	file     *os.File
+	from, to []byte // hardware addresses
+	mss      uint16 // what a segment may carry, in octets
+	decoder  *segment.Decoder
+}
+
+func openLink(end, peer *lab.End) (*link, error) {
+	if len(end.Addresses) == 0 {
+		return nil, errors.New("the end has no address to speak from")
+	}
+	// The MTU of a veth is 1500; the headers of IPv4 and TCP have 20 octets
+	// each, that of IPv6 has 40 (RFC 9293 section 3.7.1).
+	l := &link{from: end.MAC, to: peer.MAC, mss: 1500 - 20 - 20, decoder: segment.NewDecoder()}
+	protocol := uint16(unix.ETH_P_IP)
+	if end.Addresses[0].Addr().Is6() {
+		l.mss, protocol = 1500-40-20, unix.ETH_P_IPV6
+	}
+	var fd int
+	if err := end.Host.Do(func() (err error) {
+		fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+		return err
+	}); err != nil {
+		return nil, fmt.Errorf("socket(AF_PACKET): %w", err)
+	}
+	l.file = os.NewFile(uintptr(fd), "forged client")
+	// A socket for one protocol gets what the end receives, and nothing of what
+	// it sends (net/core/dev.c, dev_queue_xmit_nit).
+	inNetworkOrder := protocol<<8 | protocol>>8
+	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: inNetworkOrder, Ifindex: end.Index}); err != nil {
+		l.close()
+		return nil, fmt.Errorf("bind: %w", err)
+	}
+	return l, nil
+}
+
+func (l *link) send(s segment.Segment) error {
+	frame, err := s.Encode(l.from, l.to)
+	if err != nil {
+		return err
+	}
+	// The socket is bound: it knows its link.
+	if _, err := l.file.Write(frame); err != nil {
+		return fmt.Errorf("send %v: %w", s, err)
+	}
+	return nil
+}
+
+// receive waits for a frame and reads the segment in it. When ctx ends, the
+// error is ctx's.
+func (l *link) receive(ctx context.Context) (segment.Segment, error) {
+	// A deadline in the past wakes a wait.
+	stop := context.AfterFunc(ctx, func() { _ = l.file.SetReadDeadline(time.Unix(1, 0)) })
+	defer stop()
+	frame := make([]byte, headers)
+	for ctx.Err() == nil {
+		n, err := l.file.Read(frame)
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			_ = l.file.SetReadDeadline(time.Time{}) // it may be an earlier context's
+		case err != nil:
+			return segment.Segment{}, fmt.Errorf("receive: %w", err)
+		default:
+			return l.decoder.Decode(frame[:n])
+		}
+	}
+	return segment.Segment{}, context.Cause(ctx)
+}
+
+func (l *link) close() { l.file.Close() }
