@@ -5,7 +5,7 @@ SHELL         := bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help gate specs test unit vm-test lint fmt bench fuzz qemu keyring root clean
+.PHONY: help gate specs test unit vm-test soak lint fmt bench fuzz qemu keyring root clean
 
 ARGS     ?=
 FUZZTIME ?= 10s
@@ -51,6 +51,10 @@ unit: root ## run the unit tests
 vm-test: qemu keyring ## run the suite on an old and a new kernel in VMs
 	@echo "The suite on an old and a new kernel, in VMs"
 	go test -count=1 -timeout 30m -tags vm -run '^(TestTheCase|TestGuests)' ./ci/gate
+
+soak: root ## play one teardown 20,000 times, half of them on a busy machine
+	go test -c -tags soak -o .bin/soak.test ./harness/scenario
+	$(as_root) .bin/soak.test -test.run '^TestSoak$$'
 
 lint: ## check for mistakes, style, formatting and imports against the floors
 	go tool -modfile=ci/lint/go.mod golangci-lint run ./...

@@ -86,8 +86,7 @@ var _ = BeforeSuite(func() {
 // has the scenario's name, and each part of the name as a label.
 func Teardown(s scenario.Scenario, also ...gomega.GomegaMatcher) bool {
 	return It(s.Name, Offset(1), Label(strings.Split(s.Name, "/")...), func(ctx SpecContext) {
-		for range *trials {
-			trial, err := scenario.Play(ctx, s)
+		for trial, err := range scenario.Repeat(ctx, s, *trials, 0) {
 			if err != nil {
 				cannotPlay(ctx, s, err)
 			}

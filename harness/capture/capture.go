@@ -32,6 +32,7 @@ type Capture struct {
 	mu        sync.Mutex
 	changed   chan struct{} // closed and replaced whenever something came in
 	sightings [2][]segment.Sighting
+	returned  [2]int       // how many of them Stop has returned
 	lastMark  [2][2][]byte // by tap, by sender
 	foreign   int
 	failures  []error
@@ -250,11 +251,42 @@ func (c *Capture) Stop(ctx context.Context) Recording {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.returned = [2]int{len(c.sightings[0]), len(c.sightings[1])}
 	return Recording{
 		Sightings: [2][]segment.Sighting{slices.Clone(c.sightings[0]), slices.Clone(c.sightings[1])},
 		Foreign:   c.foreign,
 		Doubts:    append(doubts, c.failures...),
 	}
+}
+
+// Restart begins a new recording in the place of the one that Stop returned,
+// with the same taps. It first proves as much as Start does, and that nothing has
+// gone by since that Stop: the taps see a marker from every processor, and have
+// lost nothing; the kernel has stamped what passes since Start, because it does
+// as long as a socket that asked for it is open (net/core/sock.c,
+// sock_enable_timestamp). If it cannot, the error says why, and the Capture is
+// good for nothing but to be closed. ctx bounds the proof.
+func (c *Capture) Restart(ctx context.Context) error {
+	c.mu.Lock()
+	returned := c.returned
+	c.mu.Unlock()
+	if err := errors.Join(c.Stop(ctx).Doubts...); err != nil {
+		return err
+	}
+	epoch, offset := clock.Now(), clock.MeasureOffset()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i, t := range c.taps {
+		if late := len(c.sightings[i]) - returned[i]; late > 0 {
+			return fmt.Errorf("%s of %s saw %d segments after the recording had ended", t.end.Name, t.end.Host.Name, late)
+		}
+	}
+	if c.foreign > 0 {
+		return fmt.Errorf("the taps saw %d frames that are no segments of this link", c.foreign)
+	}
+	c.epoch, c.offset = epoch, offset
+	c.sightings, c.returned = [2][]segment.Sighting{}, [2]int{}
+	return nil
 }
 
 // settle sends a marker both ways from every processor that this process may

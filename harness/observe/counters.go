@@ -1,18 +1,12 @@
-// Package observe asks the kernel what it says of itself: the counters of a
-// namespace's TCP and the states of its sockets.
 package observe
 
 import (
 	"bufio"
 	"bytes"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"strconv"
 	"strings"
-
-	"github.com/finwait/finwait/harness/lab"
 )
 
 // Counters are the TCP counters of one namespace, by the names that
@@ -21,30 +15,18 @@ import (
 // counts nothing.
 type Counters map[string]int64
 
-// ReadCounters reads the groups Tcp and TcpExt of a host. A
-// segment's effect is counted while the segment is processed, so what was read
-// after the last segment is complete.
-func ReadCounters(host *lab.Host) (Counters, error) {
+// Counters reads the groups Tcp and TcpExt. A segment's effect is counted while
+// the segment is processed, so what was read after the last segment is complete.
+func (o *Observer) Counters() (Counters, error) {
 	counters := Counters{}
-	err := host.Do(func() error {
-		// /proc/net is /proc/self/net, the namespace of the process's first
-		// thread, not this thread's.
-		for _, file := range []string{"/proc/thread-self/net/snmp", "/proc/thread-self/net/netstat"} {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				return err
-			}
-			if err := counters.parse(text); err != nil {
-				return fmt.Errorf("read %s: %w", file, err)
-			}
+	for _, file := range []*os.File{o.snmp, o.netstat} {
+		text, err := o.text(file)
+		if err == nil {
+			err = counters.parse(text)
 		}
-		return nil
-	})
-	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			err = fmt.Errorf("%w (is /proc mounted?)", err)
+		if err != nil {
+			return nil, fmt.Errorf("read the counters of %s: %s: %w", o.host.Name, file.Name(), err)
 		}
-		return nil, fmt.Errorf("read the counters of %s: %w", host.Name, err)
 	}
 	return counters, nil
 }

@@ -56,35 +56,105 @@ func TestWithoutTCPDiagThatIsWhatIsMissing(t *testing.T) {
 	}
 }
 
-// A connection over the loopback is enough to see that counters and
+// observed returns a host of its own, and what asks it.
+func observed(t *testing.T, l *lab.Lab) (*lab.Host, *Observer) {
+	t.Helper()
+	host, err := l.Host("host")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := Open(host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.OnClose(o.Close)
+	return host, o
+}
+
+// A connection over the loopback is enough to see that counters, sockets and
 // states are the namespace's own.
 func TestNamespacesCountForThemselves(t *testing.T) {
 	l := lab.New()
 	t.Cleanup(l.Close)
 	var hosts [2]*lab.Host
+	var observers [2]*Observer
 	var before [2]Counters
 	for i := range hosts {
+		hosts[i], observers[i] = observed(t, l)
 		var err error
-		if hosts[i], err = l.Host("host"); err != nil {
-			t.Fatal(err)
-		}
-		if before[i], err = ReadCounters(hosts[i]); err != nil {
+		if before[i], err = observers[i].Counters(); err != nil {
 			t.Fatal(err)
 		}
 	}
 	local, remote := listenAndConnect(t, hosts[0])
-	for i, want := range []int64{1, 0} {
-		after, err := ReadCounters(hosts[i])
+	for i, want := range []struct {
+		opened  int64
+		sockets int
+		state   State
+	}{{1, 3, "ESTABLISHED"}, {0, 0, Closed}} {
+		after, err := observers[i].Counters()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := after.Moved(before[i])["PassiveOpens"]; got != want {
-			t.Errorf("host %d counts %d connections, want %d", i, got, want)
+		if got := after.Moved(before[i])["PassiveOpens"]; got != want.opened {
+			t.Errorf("host %d counts %d connections, want %d", i, got, want.opened)
+		}
+		if got, err := observers[i].Sockets(); got != want.sockets || err != nil {
+			t.Errorf("host %d has %d sockets (%v), want %d", i, got, err, want.sockets)
+		}
+		if got, err := observers[i].StateOf(local, remote); err != nil || got != want.state {
+			t.Errorf("host %d has the connection in %s (%v), want %s", i, got, err, want.state)
 		}
 	}
-	for i, want := range []State{"ESTABLISHED", Closed} {
-		if got, err := StateOf(hosts[i], local, remote); err != nil || got != want {
-			t.Errorf("host %d has the connection in %s (%v), want %s", i, got, err, want)
+}
+
+// A listener answers for connections that are not there.
+func TestAListenerIsNoConnection(t *testing.T) {
+	l := lab.New()
+	t.Cleanup(l.Close)
+	host, o := observed(t, l)
+	local, listener := listenAndConnect(t, host)
+	other := netip.AddrPortFrom(local.Addr(), local.Port()^1)
+	if got, err := o.StateOf(listener, other); got != Closed || err != nil {
+		t.Errorf("a connection that never was is in %s (%v), want %s", got, err, Closed)
+	}
+}
+
+func TestDestroyLeavesNothing(t *testing.T) {
+	l := lab.New()
+	t.Cleanup(l.Close)
+	host, o := observed(t, l)
+	local, remote := listenAndConnect(t, host)
+	for range 2 {
+		err := errors.Join(o.Destroy(local, remote), o.Destroy(remote, local))
+		if errors.Is(err, unix.EOPNOTSUPP) {
+			t.Skip("this kernel cannot destroy sockets (CONFIG_INET_DIAG_DESTROY)")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := o.StateOf(local, remote); got != Closed || err != nil {
+		t.Errorf("a destroyed connection is in %s (%v)", got, err)
+	}
+	// The second time, the listener was found in the connection's place.
+	if got, err := o.Sockets(); got != 0 || err != nil {
+		t.Errorf("%d sockets are left (%v)", got, err)
+	}
+}
+
+func TestCountSockets(t *testing.T) {
+	for text, want := range map[string]int{
+		"sockets: used 9\nTCP: inuse 3 orphan 7 tw 2 alloc 8 mem 1\nUDP: inuse 4 mem 0\n": 5,
+		"TCP6: inuse 3\nUDP6: inuse 4\n": 3,
+	} {
+		if got, err := countSockets(text); got != want || err != nil {
+			t.Errorf("%q: %d, %v, want %d", text, got, err, want)
+		}
+	}
+	for _, bad := range []string{"", "UDP: inuse 1\n", "TCP: inuse many\n"} {
+		if got, err := countSockets(bad); err == nil {
+			t.Errorf("%q was read as %d", bad, got)
 		}
 	}
 }

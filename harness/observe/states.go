@@ -1,15 +1,8 @@
 package observe
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
-
-	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
-
-	"github.com/finwait/finwait/harness/kernel"
-	"github.com/finwait/finwait/harness/lab"
 )
 
 // A State is a TCP state as the kernel writes it (include/net/tcp_states.h).
@@ -25,33 +18,18 @@ var states = []State{
 }
 
 // StateOf asks sock_diag(7) for the state of the connection between two
-// addresses, seen from host. It finds TIME_WAIT and FIN_WAIT2 mini-sockets,
+// addresses, seen from the host. It finds TIME_WAIT and FIN_WAIT2 mini-sockets,
 // which no tracepoint and no BPF callback reports. A connection that is not
-// there is Closed. A kernel without tcp_diag gives a *kernel.MissingCapability.
-func StateOf(host *lab.Host, local, remote netip.AddrPort) (State, error) {
-	family := uint8(unix.AF_INET)
-	if local.Addr().Is6() {
-		family = unix.AF_INET6
-	}
-	sockets, err := lab.Dump(func() ([]*netlink.Socket, error) { return host.Netlink.SocketDiagTCP(family) })
+// there is Closed.
+func (o *Observer) StateOf(local, remote netip.AddrPort) (State, error) {
+	got, found, err := o.ask(connection{local, remote})
 	if err != nil {
-		return "", fmt.Errorf("ask sock_diag of %s for the state of %v to %v: %w", host.Name, local, remote, lacking(err))
+		return "", fmt.Errorf("ask sock_diag of %s for the state of %v to %v: %w", o.host.Name, local, remote, err)
 	}
-	for _, s := range sockets {
-		if address(s.ID.Source.To16(), s.ID.SourcePort) == flat(local) && address(s.ID.Destination.To16(), s.ID.DestinationPort) == flat(remote) {
-			return nameOf(s.State)
-		}
+	if !found {
+		return Closed, nil
 	}
-	return Closed, nil
-}
-
-// lacking says what it means that sock_diag has nobody to hand a question about
-// TCP to (net/ipv4/inet_diag.c, inet_diag_lock_handler).
-func lacking(err error) error {
-	if errors.Is(err, unix.ENOENT) {
-		return &kernel.MissingCapability{Name: "tcp_diag", Err: err}
-	}
-	return err
+	return nameOf(got.state)
 }
 
 func nameOf(number uint8) (State, error) {
@@ -59,15 +37,4 @@ func nameOf(number uint8) (State, error) {
 		return "", fmt.Errorf("sock_diag reports state %d, which is none of TCP's", number)
 	}
 	return states[number-1], nil
-}
-
-func address(ip []byte, port uint16) netip.AddrPort {
-	addr, _ := netip.AddrFromSlice(ip)
-	return flat(netip.AddrPortFrom(addr, port))
-}
-
-// flat makes an IPv4 address and the same address mapped into IPv6 compare
-// equal.
-func flat(a netip.AddrPort) netip.AddrPort {
-	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
 }

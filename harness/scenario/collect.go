@@ -89,11 +89,11 @@ func (a *actor) interrogate() (told testimony, err error) {
 		}
 		told.socket = &teardown.Socket{Drops: info.Drops, Retransmissions: info.TCP.Total_retrans - a.resent}
 	}
-	counters, err := observe.ReadCounters(a.host)
+	counters, err := a.kernel.Counters()
 	if err != nil {
 		return told, err
 	}
 	told.counters = counters.Moved(a.before)
-	told.state, err = observe.StateOf(a.host, a.conn.Local, a.conn.Remote)
+	told.state, err = a.kernel.StateOf(a.conn.Local, a.conn.Remote)
 	return told, err
 }

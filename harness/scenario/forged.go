@@ -60,7 +60,7 @@ func (forgedStage) Watch(func(error)) {}
 func (r *run) dial(ctx context.Context, to netip.AddrPort) (err error) {
 	if _, byHand := r.stage.(forgedStage); !byHand {
 		if r.client.conn, err = sock.Dial(ctx, r.client.host, to); err == nil {
-			r.lab.OnClose(r.client.abandon)
+			r.onEnd(r.client.abandon)
 		}
 		return err
 	}
@@ -68,7 +68,7 @@ func (r *run) dial(ctx context.Context, to netip.AddrPort) (err error) {
 		return errors.New("the client is forged: the scenario's Client and ServerFirst say nothing to it, leave them out")
 	}
 	if r.forged, err = forge.Dial(ctx, r.pair.Client, r.pair.Server, to); err == nil {
-		r.lab.OnClose(r.forged.Abort)
+		r.onEnd(r.forged.Abort)
 	}
 	return err
 }

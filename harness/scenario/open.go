@@ -4,75 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"net"
 	"net/netip"
 	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
 
-	"github.com/finwait/finwait/harness/capture"
 	"github.com/finwait/finwait/harness/kernel"
-	"github.com/finwait/finwait/harness/lab"
-	"github.com/finwait/finwait/harness/observe"
 	"github.com/finwait/finwait/harness/segment"
 	"github.com/finwait/finwait/harness/sock"
-	"github.com/finwait/finwait/topologies"
 )
-
-// build makes the lab and starts recording.
-func (r *run) build(ctx context.Context) error {
-	var err error
-	if err = r.buildLab(); err != nil {
-		if errors.Is(err, lab.ErrNoIPv6) {
-			err = &kernel.MissingCapability{Name: "IPv6", Err: err}
-		}
-		return err
-	}
-	r.client = &actor{Behaviour: r.Client, host: r.pair.Client.Host, link: r.pair.Client, peer: r.pair.Server, end: &r.exchange.Client}
-	r.server = &actor{Behaviour: r.Server, host: r.pair.Server.Host, link: r.pair.Server, peer: r.pair.Client, end: &r.exchange.Server}
-	for _, a := range r.actors() {
-		if err := a.configure(); err != nil {
-			return err
-		}
-	}
-	if r.capture, err = capture.Start(ctx, [2]*lab.End{r.pair.Client, r.pair.Server}); err != nil {
-		return err
-	}
-	r.lab.OnClose(r.capture.Close)
-	return nil
-}
-
-// buildLab builds what the disturbance works in, or a plain pair.
-func (r *run) buildLab() (err error) {
-	if r.Disturbance == nil {
-		r.pair, err = topologies.NewPair(r.lab, r.Family)
-		return err
-	}
-	if r.stage, err = r.Disturbance.Build(r.lab, r.Family); err == nil {
-		r.pair = r.stage.Ends()
-		r.stage.Watch(r.broken)
-	}
-	return err
-}
-
-// configure sets what the end's namespace is to be like.
-func (a *actor) configure() error {
-	for name, value := range a.Sysctls {
-		err := a.host.SetSysctl(name, value)
-		if errors.Is(err, fs.ErrNotExist) {
-			return &kernel.MissingCapability{Name: "sysctl " + name, Err: err}
-		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", a.host.Name, err)
-		}
-	}
-	if a.RTOMin == 0 {
-		return nil
-	}
-	return a.link.RouteWithRTOMin(a.peer.Addresses[0].Addr(), a.RTOMin)
-}
 
 func (r *run) actors() [2]*actor { return [2]*actor{r.client, r.server} }
 
@@ -92,14 +33,14 @@ func (r *run) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.lab.OnClose(listener.Close)
+	r.onEnd(listener.Close)
 	if err := r.dial(ctx, listener.Addr); err != nil {
 		return err
 	}
 	if r.server.conn, err = listener.Accept(); err != nil {
 		return err
 	}
-	r.lab.OnClose(r.server.abandon)
+	r.onEnd(r.server.abandon)
 	for _, a := range r.real() {
 		if a.Prepare == nil {
 			continue
@@ -114,11 +55,11 @@ func (r *run) connect(ctx context.Context) error {
 // abandon ends what is left of an actor's connection at once, because a socket
 // without a program keeps its namespace until the kernel gives it up: a minute
 // or two. What the program still has ends with a RST (SO_LINGER of 0); what it
-// has closed, by SOCK_DESTROY, where the kernel and the library can do that.
+// has closed, by SOCK_DESTROY, where the kernel can do that.
 func (a *actor) abandon() {
 	_, _ = a.conn.End(sock.CloseLingering(0))
 	_, _ = a.conn.Close()
-	_ = a.host.Netlink.SocketDestroy(net.TCPAddrFromAddrPort(a.conn.Local), net.TCPAddrFromAddrPort(a.conn.Remote))
+	_ = a.kernel.Destroy(a.conn.Local, a.conn.Remote)
 }
 
 // converse sends a request and a response, and waits until both ends have been
@@ -175,7 +116,7 @@ func (r *run) prepare(context.Context) error {
 		}
 		a.end.RTO = time.Duration(info.TCP.Rto) * time.Microsecond
 		a.resent = info.TCP.Total_retrans
-		if a.before, err = observe.ReadCounters(a.host); err != nil {
+		if a.before, err = a.kernel.Counters(); err != nil {
 			return err
 		}
 	}

@@ -4,16 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
-	"github.com/finwait/finwait/harness/capture"
 	"github.com/finwait/finwait/harness/forge"
 	"github.com/finwait/finwait/harness/lab"
 	"github.com/finwait/finwait/harness/observe"
+	"github.com/finwait/finwait/harness/segment"
 	"github.com/finwait/finwait/harness/sock"
 	"github.com/finwait/finwait/harness/teardown"
-	"github.com/finwait/finwait/topologies"
 )
 
 // Play plays the scenario once, in a lab of its own that it takes down before it
@@ -22,52 +22,54 @@ import (
 // wraps a *kernel.MissingCapability where the running kernel lacks something
 // that the scenario needs. Play needs CAP_SYS_ADMIN and CAP_NET_ADMIN.
 func Play(ctx context.Context, s Scenario) (teardown.Trial, error) {
-	exchange, err := s.record(ctx)
-	if err != nil {
-		return teardown.Trial{}, fmt.Errorf("%s: %w", s.Name, err)
+	for trial, err := range Repeat(ctx, s, 1, 1) {
+		return trial, err
 	}
-	return teardown.Judge(exchange), nil
+	panic("a scenario that was played once yielded no trial")
 }
 
-// A run is one playing of a scenario.
+// A run is one playing of a testbed's scenario.
 type run struct {
-	Scenario
-	lab      *lab.Lab
-	stage    Stage // nil where nothing is disturbed
-	pair     topologies.Pair
-	capture  *capture.Capture
+	*testbed
 	client   *actor
 	server   *actor
 	forged   *forge.Client // nil where the client is real
 	disturb  Installed
 	readers  sync.WaitGroup
-	broken   func(error) // ends the trial
 	exchange *teardown.Exchange
+	undo     []func()
 }
 
 // An actor is one end of the connection and what is written down of it.
 type actor struct {
 	Behaviour
 	host   *lab.Host
-	link   *lab.End   // its own
-	peer   *lab.End   // the other's
+	kernel *observe.Observer
 	conn   *sock.Conn // nil where the client is forged
 	before observe.Counters
 	resent uint32 // tcpi_total_retrans before the closing calls
 	end    *teardown.End
 }
 
-func (s Scenario) record(ctx context.Context) (*teardown.Exchange, error) {
-	if s.Disturbance != nil {
-		if err := s.Disturbance.Available(); err != nil {
-			return nil, err
-		}
+// play plays the testbed's scenario and judges it. When it returns, what it has
+// opened has been closed again.
+func (b *testbed) play(ctx context.Context) (teardown.Trial, error) {
+	exchange, err := b.record(ctx)
+	if err != nil {
+		return teardown.Trial{}, err
 	}
+	return teardown.Judge(exchange), nil
+}
+
+func (b *testbed) record(ctx context.Context) (*teardown.Exchange, error) {
+	r := &run{testbed: b, exchange: &teardown.Exchange{Asked: b.asks()}}
+	r.client = &actor{Behaviour: b.Client, host: b.pair.Client.Host, kernel: b.kernels[segment.Client], end: &r.exchange.Client}
+	r.server = &actor{Behaviour: b.Server, host: b.pair.Server.Host, kernel: b.kernels[segment.Server], end: &r.exchange.Server}
+	defer r.cleanUp()
 	ctx, cancel := context.WithCancelCause(ctx)
-	r := &run{Scenario: s, lab: lab.New(), broken: cancel, exchange: &teardown.Exchange{Asked: s.asks()}}
-	defer r.lab.Close()
 	defer r.readers.Wait()
 	defer cancel(nil)
+	defer b.onBreak(cancel)()
 
 	late := time.AfterFunc(openingTime, func() { cancel(errOpening) })
 	defer late.Stop()
@@ -75,7 +77,7 @@ func (s Scenario) record(ctx context.Context) (*teardown.Exchange, error) {
 		return nil, because(ctx, err)
 	}
 	late.Stop()
-	closing, stop := context.WithTimeout(ctx, s.deadline())
+	closing, stop := context.WithTimeout(ctx, r.deadline())
 	defer stop()
 	err := r.close(closing)
 	if err == nil {
@@ -101,17 +103,27 @@ func because(ctx context.Context, err error) error {
 	return err
 }
 
-// openingTime bounds what comes before the closing calls.
+// openingTime bounds the building of a testbed, and what comes before the closing
+// calls.
 const openingTime = 30 * time.Second
 
 var errOpening = fmt.Errorf("the connection was not open and idle after %v", openingTime)
 
 // open does everything that comes before the closing calls.
 func (r *run) open(ctx context.Context) error {
-	for _, step := range []func(context.Context) error{r.build, r.connect, r.converse, r.speak, r.prepare, r.speakLast} {
+	for _, step := range []func(context.Context) error{r.connect, r.converse, r.speak, r.prepare, r.speakLast} {
 		if err := step(ctx); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// onEnd has f called when the trial is over, before what was given earlier.
+func (r *run) onEnd(f func()) { r.undo = append(r.undo, f) }
+
+func (r *run) cleanUp() {
+	for _, f := range slices.Backward(r.undo) {
+		f()
+	}
 }

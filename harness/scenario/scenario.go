@@ -85,8 +85,15 @@ type Stage interface {
 	// lab is closed.
 	Watch(broken func(error))
 	// Install puts the disturbance in place between two idle ends of a
-	// connection, until the lab is closed.
+	// connection, until the lab is closed or the stage cleared.
 	Install(client, server netip.AddrPort) (Installed, error)
+}
+
+// A Clearer is a stage that can be used for one trial after another.
+type Clearer interface {
+	// Clear takes the installed disturbance back, so that the stage is as it
+	// was built. An error says why it is not.
+	Clear() error
 }
 
 // An Installed disturbance is at work.

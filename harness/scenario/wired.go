@@ -73,6 +73,14 @@ func (s wiredStage) Install(_, _ netip.AddrPort) (Installed, error) {
 	return atWork{s.Wire}, nil
 }
 
+func (s wiredStage) Clear() error {
+	if err := s.Wire.Finished(); err != nil {
+		return err
+	}
+	s.Wire.Arm()
+	return nil
+}
+
 type atWork struct{ wire *wire.Wire }
 
 func (a atWork) Idle() (bool, error) { return a.wire.Idle(), nil }

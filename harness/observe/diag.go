@@ -1,0 +1,123 @@
+package observe
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+
+	"github.com/finwait/finwait/harness/kernel"
+)
+
+// connection is the question after one TCP connection, struct inet_diag_req_v2
+// of include/uapi/linux/inet_diag.h. It makes the kernel look the connection up
+// as it would for a segment (net/ipv4/inet_diag.c, inet_diag_find_one_icsk);
+// a dump goes through all buckets of the machine's table instead.
+type connection struct{ local, remote netip.AddrPort }
+
+const (
+	sizeOfRequest = 56 // of struct inet_diag_req_v2
+	sizeOfAnswer  = 72 // of struct inet_diag_msg
+	anyState      = 0xffffffff
+	noCookie      = 0xffffffff // INET_DIAG_NOCOOKIE
+)
+
+// Len is the length of the question in octets.
+func (connection) Len() int { return sizeOfRequest }
+
+// Serialize writes the question as the kernel reads it.
+func (c connection) Serialize() []byte {
+	octets := make([]byte, 0, sizeOfRequest)
+	octets = append(octets, family(c.local), unix.IPPROTO_TCP, 0, 0)
+	octets = binary.NativeEndian.AppendUint32(octets, anyState)
+	octets = binary.BigEndian.AppendUint16(octets, c.local.Port())
+	octets = binary.BigEndian.AppendUint16(octets, c.remote.Port())
+	for _, a := range []netip.Addr{c.local.Addr(), c.remote.Addr()} {
+		address := [16]byte{} // an IPv4 address is in its first four
+		copy(address[:], a.AsSlice())
+		octets = append(octets, address[:]...)
+	}
+	octets = binary.NativeEndian.AppendUint32(octets, 0) // any interface
+	octets = binary.NativeEndian.AppendUint32(octets, noCookie)
+	return binary.NativeEndian.AppendUint32(octets, noCookie)
+}
+
+// An answer is the beginning of struct inet_diag_msg.
+type answer struct {
+	state         uint8
+	local, remote netip.AddrPort
+}
+
+func readAnswer(octets []byte) (answer, error) {
+	if len(octets) < sizeOfAnswer {
+		return answer{}, fmt.Errorf("sock_diag answered with %d octets, fewer than the %d of struct inet_diag_msg", len(octets), sizeOfAnswer)
+	}
+	length := 4
+	if octets[0] == unix.AF_INET6 {
+		length = 16
+	}
+	end := func(port, address int) netip.AddrPort {
+		addr, _ := netip.AddrFromSlice(octets[address : address+length])
+		return netip.AddrPortFrom(addr, binary.BigEndian.Uint16(octets[port:]))
+	}
+	return answer{state: octets[1], local: end(4, 8), remote: end(6, 24)}, nil
+}
+
+// ask asks sock_diag(7) for one connection. There may be none, and then it is
+// the kernel's own listener that answers, if there is one.
+func (o *Observer) ask(c connection) (got answer, found bool, err error) {
+	messages, err := o.request(nl.SOCK_DIAG_BY_FAMILY, 0, c)
+	switch {
+	case errors.Is(err, unix.ENOENT):
+		return answer{}, false, nil
+	case err != nil:
+		return answer{}, false, err
+	case len(messages) != 1:
+		return answer{}, false, fmt.Errorf("sock_diag answered a question after one connection with %d messages", len(messages))
+	}
+	got, err = readAnswer(messages[0])
+	return got, err == nil && flat(got.local) == flat(c.local) && flat(got.remote) == flat(c.remote), err
+}
+
+func (o *Observer) request(what, flags int, c connection) ([][]byte, error) {
+	request := nl.NewNetlinkRequest(what, flags)
+	request.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_INET_DIAG: o.diag}
+	request.AddData(c)
+	return request.Execute(unix.NETLINK_INET_DIAG, nl.SOCK_DIAG_BY_FAMILY)
+}
+
+// Destroy ends what is left of a connection at once, mini-sockets included
+// (SOCK_DESTROY; CONFIG_INET_DIAG_DESTROY). That there is nothing left is no
+// error.
+func (o *Observer) Destroy(local, remote netip.AddrPort) error {
+	_, err := o.request(nl.SOCK_DESTROY, unix.NLM_F_ACK, connection{local, remote})
+	if err != nil && !errors.Is(err, unix.ENOENT) {
+		return fmt.Errorf("destroy the connection of %s from %v to %v: %w", o.host.Name, local, remote, err)
+	}
+	return nil
+}
+
+func family(a netip.AddrPort) uint8 {
+	if a.Addr().Is6() {
+		return unix.AF_INET6
+	}
+	return unix.AF_INET
+}
+
+// lacking says what it means that sock_diag has nobody to hand a question about
+// TCP to (net/ipv4/inet_diag.c, inet_diag_lock_handler).
+func lacking(err error) error {
+	if errors.Is(err, unix.ENOENT) {
+		return &kernel.MissingCapability{Name: "tcp_diag", Err: err}
+	}
+	return err
+}
+
+// flat makes an IPv4 address and the same address mapped into IPv6 compare
+// equal.
+func flat(a netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
+}
