@@ -17,11 +17,14 @@ var (
 	shutdown     = closingPath{"shutdown", scenario.Behaviour{Closing: sock.ShutdownWrite}}
 	shutdownRDWR = closingPath{"shutdown-rdwr", scenario.Behaviour{Closing: sock.ShutdownBoth}}
 	closed       = closingPath{"close", scenario.Behaviour{Closing: sock.Close}}
+	exited       = closingPath{"exit", scenario.Behaviour{Closing: sock.Exit}}
+	killed       = closingPath{"kill", scenario.Behaviour{Closing: sock.Kill}}
+	lingering    = closingPath{"close-linger-5", scenario.Behaviour{Closing: sock.CloseLingering(5)}}
 )
 
 // closingPaths send a FIN. They differ in what is left of a socket in FIN_WAIT2
 // (net/ipv4/tcp.c, __tcp_close, and tcp_input.c, tcp_rcv_state_process): after
-// shutdown() all of it; after close() a mini-socket that the TIME_WAIT code
+// shutdown() all of it; after close(), or the end of the program, a mini-socket that the TIME_WAIT code
 // serves; after close() with more than 60 s (TCP_TIMEWAIT_LEN) to spend in
 // FIN_WAIT2, by tcp_fin_timeout or TCP_LINGER2, a full socket without a program.
 var closingPaths = []closingPath{
@@ -33,6 +36,8 @@ var closingPaths = []closingPath{
 	finTimeout(120),
 	linger2(60),
 	linger2(61),
+	exited,
+	killed,
 }
 
 // shortPaths are those that differ before FIN_WAIT2 already.
@@ -40,7 +45,7 @@ var shortPaths = []closingPath{shutdown, shutdownRDWR, closed}
 
 // clientPaths are what else than shutdown(SHUT_WR) a client may do. Its own FIN is
 // the later one, so that it never enters FIN_WAIT2.
-var clientPaths = []closingPath{shutdownRDWR, closed}
+var clientPaths = []closingPath{shutdownRDWR, closed, lingering, exited, killed}
 
 // finTimeout is close() with net.ipv4.tcp_fin_timeout set, in seconds.
 func finTimeout(seconds int) closingPath {

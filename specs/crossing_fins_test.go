@@ -11,7 +11,7 @@ import (
 // 9293 section 3.6, figure 13). FIN_WAIT2 is never entered, so that the paths
 // that differ only in how long it may last are left out.
 var _ = Describe("FINs that cross are accepted", func() {
-	for _, path := range shortPaths {
+	for _, path := range append(shortPaths, lingering) {
 		for _, family := range families {
 			Teardown(scenario.Scenario{
 				Name:        "crossing-fins/server-" + path.name + "/" + string(family) + "/wire",

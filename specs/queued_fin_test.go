@@ -15,7 +15,7 @@ import (
 // its FIN. The server is in FIN_WAIT1, with a full socket however it closed, and
 // has to go to CLOSING.
 var _ = Describe("A FIN is accepted while the receiver's own waits behind its data", func() {
-	for _, server := range shortPaths {
+	for _, server := range append(shortPaths, lingering) {
 		for _, family := range families {
 			Teardown(scenario.Scenario{
 				Name:   "queued-fin/server-" + server.name + "/" + string(family) + "/wire",

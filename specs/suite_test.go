@@ -81,18 +81,26 @@ var _ = BeforeSuite(func() {
 	}
 })
 
+// leastOfRace is how often a race is run at least: once would show nothing.
+const leastOfRace = 10
+
 // Teardown declares a spec that plays a scenario and expects each trial to end
-// as a good kernel ends it, and to satisfy what else is asked of it. The spec
-// has the scenario's name, and each part of the name as a label.
+// as a good kernel ends it, and to satisfy what else is asked of it; of a race
+// nothing is expected. The spec has the scenario's name, and each part of the name
+// as a label.
 func Teardown(s scenario.Scenario, also ...gomega.GomegaMatcher) bool {
 	return It(s.Name, Offset(1), Label(strings.Split(s.Name, "/")...), func(ctx SpecContext) {
-		for trial, err := range scenario.Repeat(ctx, s, *trials, 0) {
+		n := *trials
+		if s.Race {
+			n = max(n, leastOfRace)
+		}
+		for trial, err := range scenario.Repeat(ctx, s, n, 0) {
 			if err != nil {
 				cannotPlay(ctx, s, err)
 			}
 			AddReportEntry(s.Name, ladder.Text(trial), ReportEntryVisibilityFailureOrVerbose)
-			record(report.Entry{Name: s.Name, Expected: s.Expected(), Trial: &trial})
-			if recording == nil {
+			record(report.Entry{Name: s.Name, Expected: s.Expected(), Race: s.Race, Trial: &trial})
+			if recording == nil && !s.Race {
 				Expect(trial).To(And(append(also, EndAs(s.Expected()))...))
 			}
 		}
@@ -103,7 +111,7 @@ func Teardown(s scenario.Scenario, also ...gomega.GomegaMatcher) bool {
 // asked for and lacks skips it, anything else fails it. An interrupted run says
 // nothing of its scenario, and records nothing.
 func cannotPlay(ctx context.Context, s scenario.Scenario, err error) {
-	entry := report.Entry{Name: s.Name, Expected: s.Expected()}
+	entry := report.Entry{Name: s.Name, Expected: s.Expected(), Race: s.Race}
 	var missing *kernel.MissingCapability
 	switch {
 	case errors.As(err, &missing) && *requireAll:

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/finwait/finwait/harness/clock"
 	"github.com/finwait/finwait/harness/segment"
 	"github.com/finwait/finwait/harness/teardown"
 )
@@ -17,11 +19,14 @@ func (r *run) close(ctx context.Context) error {
 	if r.forged != nil {
 		return r.closeForged(ctx)
 	}
-	first, second := r.client, r.server
+	first := segment.Client
 	if r.ServerFirst {
-		first, second = second, first
+		first = segment.Server
 	}
-	if err := r.end(first); err != nil {
+	if err := r.end(r.actors()[first]); err != nil {
+		return err
+	}
+	if err := r.awaitFIN(ctx, first); err != nil {
 		return err
 	}
 	if r.ServerFirst {
@@ -32,7 +37,7 @@ func (r *run) close(ctx context.Context) error {
 			return fmt.Errorf("wait for the server's FIN and the client's data to be acknowledged: %w", err)
 		}
 	}
-	if err := r.end(second); err != nil {
+	if err := r.end(r.actors()[first.Peer()]); err != nil {
 		return err
 	}
 	r.startReaders()
@@ -63,17 +68,61 @@ func finAcknowledged(sightings [2][]segment.Sighting) bool {
 	return false
 }
 
-// end makes an actor's closing call. A connection that is gone by then was
-// reset, which is for the taps to tell.
+// entrust hands the sockets that a process of their own is to end over to one.
+func (r *run) entrust(context.Context) error {
+	for _, a := range r.real() {
+		if !a.closing().Entrusted {
+			continue
+		}
+		if err := a.conn.Entrust(); err != nil {
+			return fmt.Errorf("%s: %w", a.host.Name, err)
+		}
+	}
+	return nil
+}
+
+// end makes an actor's closing call; one that waits for the peer is left to
+// itself.
 func (r *run) end(a *actor) error {
 	how := a.closing()
-	at, err := a.conn.End(how)
-	gone := errors.Is(err, unix.ENOTCONN) || errors.Is(err, unix.ECONNRESET) || errors.Is(err, unix.EPIPE)
-	if err != nil && !gone {
-		return fmt.Errorf("%s: %w", a.host.Name, err)
+	a.end.Call, a.end.Reads = how.Name, how.Reads
+	if how.Blocks {
+		a.end.CalledAt = r.capture.Since(clock.Now())
+		r.readers.Go(func() {
+			_, err := a.conn.End(how)
+			if err := a.unlessGone(err); err != nil {
+				r.broken(err)
+			}
+		})
+		return nil
 	}
-	a.end.Call, a.end.CalledAt, a.end.Reads = how.Name, r.capture.Since(at), how.Reads
+	at, err := a.conn.End(how)
+	a.end.CalledAt = r.capture.Since(at)
+	return a.unlessGone(err)
+}
+
+// awaitFIN waits until an end that was left to itself has sent its FIN.
+func (r *run) awaitFIN(ctx context.Context, side segment.Side) error {
+	if !r.actors()[side].closing().Blocks {
+		return nil
+	}
+	if err := r.capture.Wait(ctx, func(sightings [2][]segment.Sighting) bool {
+		return over(sightings) || slices.ContainsFunc(sightings[side], func(s segment.Sighting) bool {
+			return s.Sent && s.Flags.Has(segment.FIN)
+		})
+	}); err != nil {
+		return fmt.Errorf("wait for the FIN of the %v: %w", side, err)
+	}
 	return nil
+}
+
+// unlessGone lets it pass that a connection is gone by the time of its closing
+// call: it was reset, which is for the taps to tell.
+func (a *actor) unlessGone(err error) error {
+	if err == nil || errors.Is(err, unix.ENOTCONN) || errors.Is(err, unix.ECONNRESET) || errors.Is(err, unix.EPIPE) {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", a.host.Name, err)
 }
 
 // readOn reads to the peer's FIN. That a RST or the deadline ends it instead is

@@ -111,7 +111,7 @@ var errOpening = fmt.Errorf("the connection was not open and idle after %v", ope
 
 // open does everything that comes before the closing calls.
 func (r *run) open(ctx context.Context) error {
-	for _, step := range []func(context.Context) error{r.connect, r.converse, r.speak, r.prepare, r.speakLast} {
+	for _, step := range []func(context.Context) error{r.connect, r.converse, r.speak, r.prepare, r.speakLast, r.entrust} {
 		if err := step(ctx); err != nil {
 			return err
 		}
