@@ -218,9 +218,16 @@ func start(t *testing.T) (cmd *exec.Cmd, lines *bufio.Scanner, pidfd int) {
 }
 
 // A signal to the whole process group, as a terminal's is, reaches the program
-// once.
+// once: it is in another, and has it passed on.
 func TestSignalsArePassedOnOnce(t *testing.T) {
 	cmd, lines, _ := start(t)
+	again, err := strconv.Atoi(lines.Text())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if group, err := unix.Getpgid(again); err != nil || group == cmd.Process.Pid {
+		t.Errorf("it is in the process group %d of its parent (%v)", group, err)
+	}
 	for _, s := range []syscall.Signal{unix.SIGINT, unix.SIGUSR1, unix.SIGINT, unix.SIGTERM} {
 		if err := unix.Kill(-cmd.Process.Pid, s); err != nil {
 			t.Fatal(err)
@@ -239,7 +246,7 @@ func TestNothingSurvivesSIGKILL(t *testing.T) {
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	_ = cmd.Wait()
+	_, _ = cmd.Process.Wait() // which leaves the program's standard input open
 	// A pidfd is readable when its process has ended (pidfd_open(2)).
 	if n, err := unix.Poll([]unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}, 10_000); n != 1 {
 		t.Errorf("it outlived its parent (%v)", err)
