@@ -3,6 +3,7 @@ package specs
 import (
 	. "github.com/onsi/ginkgo/v2"
 
+	. "github.com/finwait/finwait/harness/matchers"
 	"github.com/finwait/finwait/harness/scenario"
 	"github.com/finwait/finwait/harness/segment"
 	"github.com/finwait/finwait/harness/sock"
@@ -25,7 +26,7 @@ var _ = Describe("A FIN is accepted while the receiver's own waits behind its da
 				Disturbance: scenario.Wire(
 					[]teardown.Overtaking{{From: segment.Client, Fast: segment.KindACK, Slow: segment.KindFIN}},
 					"hold client fin until client advancing-ack"),
-			})
+			}, ReceiveFINFirst(segment.Server))
 		}
 	}
 })

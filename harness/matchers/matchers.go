@@ -95,6 +95,23 @@ func Overtake(side segment.Side, fast, slow segment.Kind) types.GomegaMatcher {
 	}
 }
 
+// ReceiveFINFirst succeeds where the side, after its closing call, received the
+// peer's FIN before it sent its own: its FIN had to wait.
+func ReceiveFINFirst(side segment.Side) types.GomegaMatcher {
+	return &matcher{
+		wish: fmt.Sprintf("to have the %v receive a FIN between its closing call and its own FIN", side),
+		met: func(t teardown.Trial) bool {
+			end := t.Exchange.End(side)
+			for _, seen := range end.Sightings {
+				if seen.Flags.Has(segment.FIN) {
+					return !seen.Sent && seen.At > end.CalledAt
+				}
+			}
+			return false
+		},
+	}
+}
+
 type matcher struct {
 	wish string
 	met  func(teardown.Trial) bool

@@ -67,3 +67,25 @@ func TestWhatWasSentAgainTooEarlyDidNotWait(t *testing.T) {
 		}
 	}
 }
+
+func TestWhoseFINHasToWait(t *testing.T) {
+	fin := func(at time.Duration, sent bool) segment.Sighting {
+		return segment.Sighting{At: at, Sent: sent, Segment: segment.Segment{Flags: segment.FIN | segment.ACK}}
+	}
+	for name, c := range map[string]struct {
+		sightings []segment.Sighting
+		want      bool
+	}{
+		"the peer's comes first":           {[]segment.Sighting{fin(3, false), fin(4, true)}, true},
+		"its own comes first":              {[]segment.Sighting{fin(3, true), fin(4, false)}, false},
+		"the peer's comes before the call": {[]segment.Sighting{fin(1, false), fin(4, true)}, false},
+		"neither comes":                    {nil, false},
+	} {
+		trial := teardown.Trial{Outcome: teardown.Clean, Exchange: &teardown.Exchange{
+			Server: teardown.End{Call: "close()", CalledAt: 2, Sightings: c.sightings},
+		}}
+		if got, err := matchers.ReceiveFINFirst(segment.Server).Match(trial); err != nil || got != c.want {
+			t.Errorf("%s: got %v, %v", name, got, err)
+		}
+	}
+}

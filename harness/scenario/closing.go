@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -23,7 +24,7 @@ func (r *run) close(ctx context.Context) error {
 	if r.ServerFirst {
 		first = segment.Server
 	}
-	if err := r.end(r.actors()[first]); err != nil {
+	if err := r.end(ctx, r.actors()[first]); err != nil {
 		return err
 	}
 	if err := r.awaitFIN(ctx, first); err != nil {
@@ -37,7 +38,7 @@ func (r *run) close(ctx context.Context) error {
 			return fmt.Errorf("wait for the server's FIN and the client's data to be acknowledged: %w", err)
 		}
 	}
-	if err := r.end(r.actors()[first.Peer()]); err != nil {
+	if err := r.end(ctx, r.actors()[first.Peer()]); err != nil {
 		return err
 	}
 	r.startReaders()
@@ -81,9 +82,9 @@ func (r *run) entrust(context.Context) error {
 	return nil
 }
 
-// end makes an actor's closing call; one that waits for the peer is left to
-// itself.
-func (r *run) end(a *actor) error {
+// end makes an actor's closing call; one that waits for the peer is left to itself
+// once it has begun.
+func (r *run) end(ctx context.Context, a *actor) error {
 	how := a.closing()
 	a.end.Call, a.end.Reads = how.Name, how.Reads
 	if how.Blocks {
@@ -94,11 +95,29 @@ func (r *run) end(a *actor) error {
 				r.broken(err)
 			}
 		})
-		return nil
+		return a.awaitBegun(ctx)
 	}
 	at, err := a.conn.End(how)
 	a.end.CalledAt = r.capture.Since(at)
 	return a.unlessGone(err)
+}
+
+// awaitBegun waits until a closing call that does not return has changed the
+// connection's state. No event tells of that.
+func (a *actor) awaitBegun(ctx context.Context) error {
+	again := time.NewTicker(100 * time.Microsecond)
+	defer again.Stop()
+	for {
+		state, err := a.kernel.StateOf(a.conn.Local, a.conn.Remote)
+		if err != nil || state != "ESTABLISHED" && state != "CLOSE_WAIT" {
+			return err
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return fmt.Errorf("wait for the closing call of the %s to begin: %w", a.host.Name, ctx.Err())
+		}
+	}
 }
 
 // awaitFIN waits until an end that was left to itself has sent its FIN.

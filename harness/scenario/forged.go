@@ -95,7 +95,7 @@ var errRefused = errors.New("the forged FIN was not accepted")
 // closeForged has the server close and the forged client answer. A reset in
 // between is for the taps to tell.
 func (r *run) closeForged(ctx context.Context) error {
-	if err := r.end(r.server); err != nil {
+	if err := r.end(ctx, r.server); err != nil {
 		return err
 	}
 	r.startReaders()
