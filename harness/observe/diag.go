@@ -45,10 +45,12 @@ func (c connection) Serialize() []byte {
 	return binary.NativeEndian.AppendUint32(octets, noCookie)
 }
 
-// An answer is the beginning of struct inet_diag_msg.
+// An answer is what struct inet_diag_msg says.
 type answer struct {
-	state         uint8
+	state, timer  uint8
 	local, remote netip.AddrPort
+	expires       uint32 // of the timer, in milliseconds
+	inode         uint32 // 0 where no program holds the socket
 }
 
 func readAnswer(octets []byte) (answer, error) {
@@ -63,7 +65,12 @@ func readAnswer(octets []byte) (answer, error) {
 		addr, _ := netip.AddrFromSlice(octets[address : address+length])
 		return netip.AddrPortFrom(addr, binary.BigEndian.Uint16(octets[port:]))
 	}
-	return answer{state: octets[1], local: end(4, 8), remote: end(6, 24)}, nil
+	return answer{
+		state: octets[1], timer: octets[2],
+		local: end(4, 8), remote: end(6, 24),
+		expires: binary.NativeEndian.Uint32(octets[52:]),
+		inode:   binary.NativeEndian.Uint32(octets[68:]),
+	}, nil
 }
 
 // ask asks sock_diag(7) for one connection. There may be none, and then it is
@@ -83,6 +90,8 @@ func (o *Observer) ask(c connection) (got answer, found bool, err error) {
 }
 
 func (o *Observer) request(what, flags int, c connection) ([][]byte, error) {
+	o.asking.Lock()
+	defer o.asking.Unlock()
 	request := nl.NewNetlinkRequest(what, flags)
 	request.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_INET_DIAG: o.diag}
 	request.AddData(c)

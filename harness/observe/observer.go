@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"sync"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
@@ -18,10 +19,12 @@ import (
 
 // An Observer asks the kernel about one host. What it asks by is opened once, in
 // the host's namespace, and keeps that namespace until the Observer is closed.
-// It is not safe for use by several goroutines.
+// Several goroutines may ask for the state of connections; what else there is to
+// ask is for one.
 type Observer struct {
-	host *lab.Host
-	diag *nl.SocketHandle
+	host   *lab.Host
+	asking sync.Mutex
+	diag   *nl.SocketHandle
 
 	snmp, netstat, sockstat *os.File
 	sockstat6               *os.File // nil on a kernel without IPv6

@@ -3,6 +3,7 @@ package observe
 import (
 	"fmt"
 	"net/netip"
+	"time"
 )
 
 // A State is a TCP state as the kernel writes it (include/net/tcp_states.h).
@@ -17,19 +18,69 @@ var states = []State{
 	Closed, "CLOSE_WAIT", "LAST_ACK", "LISTEN", "CLOSING", "NEW_SYN_RECV",
 }
 
-// StateOf asks sock_diag(7) for the state of the connection between two
-// addresses, seen from the host. It finds TIME_WAIT and FIN_WAIT2 mini-sockets,
-// which no tracepoint and no BPF callback reports. A connection that is not
-// there is Closed.
-func (o *Observer) StateOf(local, remote netip.AddrPort) (State, error) {
+// A Timer is what a socket waits for, by the number that sock_diag gives it
+// (net/ipv4/inet_diag.c, inet_sk_diag_fill; tcp_diag.c, inet_twsk_diag_fill).
+type Timer string
+
+// The timers, in the order of those numbers.
+const (
+	NoTimer Timer = ""
+	// Retransmit is one for the RTO, the tail loss probe and RACK's wait alike.
+	Retransmit Timer = "retransmit"
+	// Keepalive is also what bounds FIN_WAIT2 of a full socket that no program
+	// holds.
+	Keepalive Timer = "keepalive"
+	// TimeWait bounds a mini-socket, in FIN_WAIT2 as well as in TIME_WAIT.
+	TimeWait Timer = "timewait"
+	// Probe asks whether the peer's window is open.
+	Probe Timer = "probe"
+)
+
+var timers = []Timer{NoTimer, Retransmit, Keepalive, TimeWait, Probe}
+
+// A Status is what sock_diag(7) says of one end of a connection.
+type Status struct {
+	State State
+	// Timer is what it waits for, and Expires in how long that is over, in whole
+	// milliseconds.
+	Timer   Timer
+	Expires time.Duration
+	// Held is true where a program holds the socket.
+	Held bool
+}
+
+// StatusOf asks sock_diag(7) about the connection between two addresses, seen
+// from the host. It finds TIME_WAIT and FIN_WAIT2 mini-sockets, which no
+// tracepoint and no BPF callback reports. A connection that is not there is
+// Closed.
+func (o *Observer) StatusOf(local, remote netip.AddrPort) (Status, error) {
+	fail := func(err error) (Status, error) {
+		return Status{}, fmt.Errorf("ask sock_diag of %s for the state of %v to %v: %w", o.host.Name, local, remote, err)
+	}
 	got, found, err := o.ask(connection{local, remote})
 	if err != nil {
-		return "", fmt.Errorf("ask sock_diag of %s for the state of %v to %v: %w", o.host.Name, local, remote, err)
+		return fail(err)
 	}
 	if !found {
-		return Closed, nil
+		return Status{State: Closed}, nil
 	}
-	return nameOf(got.state)
+	state, err := nameOf(got.state)
+	if err != nil {
+		return fail(err)
+	}
+	if int(got.timer) >= len(timers) {
+		return fail(fmt.Errorf("it reports timer %d, which is none of a socket's", got.timer))
+	}
+	return Status{
+		State: state, Timer: timers[got.timer],
+		Expires: time.Duration(got.expires) * time.Millisecond, Held: got.inode != 0,
+	}, nil
+}
+
+// StateOf is the state of StatusOf.
+func (o *Observer) StateOf(local, remote netip.AddrPort) (State, error) {
+	status, err := o.StatusOf(local, remote)
+	return status.State, err
 }
 
 func nameOf(number uint8) (State, error) {

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"reflect"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -49,7 +50,7 @@ func TestTheFirstTrialOfEachWayKeepsItsExchange(t *testing.T) {
 		if c.trial.Exchange == nil {
 			t.Errorf("entry %d: the trial it was given has lost its exchange", i)
 		}
-		if len(got.Trial.Retransmissions) > 0 && got.Trial.Retransmissions[0] != c.trial.Retransmissions[0] ||
+		if len(got.Trial.Retransmissions) > 0 && !reflect.DeepEqual(got.Trial.Retransmissions[0], c.trial.Retransmissions[0]) ||
 			len(got.Trial.Latency) != len(c.trial.Latency) || len(got.Trial.Counters) != len(c.trial.Counters) || !got.Race {
 			t.Errorf("entry %d has lost more than its exchange: %+v", i, got)
 		}

@@ -48,6 +48,10 @@ type End struct {
 	// Socket is what the kernel said of the socket itself at the end; nil where
 	// the program no longer held it.
 	Socket *Socket `json:"socket,omitempty"`
+	// Notices are what the end's kernel said while it went on, in the order of
+	// time, and Sources what it was asked by and listened to.
+	Notices []Notice `json:"notices,omitempty"`
+	Sources []Source `json:"sources,omitempty"`
 	// Sightings are the segments that the end's tap saw, from the SYN on.
 	Sightings []segment.Sighting `json:"sightings"`
 }

@@ -16,6 +16,7 @@ func Judge(x *Exchange) Trial {
 	t := Trial{
 		Latency:       map[segment.Side]time.Duration{},
 		ChallengeACKs: map[segment.Side]int{},
+		Paths:         map[segment.Side][]Step{},
 		States:        map[segment.Side]string{},
 		Counters:      map[segment.Side]map[string]int64{},
 		Drops:         map[segment.Side]uint32{},
@@ -27,6 +28,10 @@ func Judge(x *Exchange) Trial {
 	}
 	for _, s := range segment.Sides {
 		t.readWire(x, s)
+		t.readPath(x, s)
+		t.countChallenges(x, s)
+	}
+	for _, s := range segment.Sides {
 		t.readKernel(x, s)
 	}
 	t.holdAgainstAsked(x)
@@ -66,6 +71,17 @@ func (t *Trial) readWire(x *Exchange, s segment.Side) {
 	t.Overtook = append(t.Overtook, x.overtakings(s)...)
 }
 
+// readPath takes the states that a side went through.
+func (t *Trial) readPath(x *Exchange, s segment.Side) {
+	path, err := x.path(s)
+	if err != nil {
+		t.doubt("%v", err)
+	}
+	if len(path) > 0 {
+		t.Paths[s] = path
+	}
+}
+
 // readKernel takes what the kernel tells of one side and holds it against the
 // wire.
 func (t *Trial) readKernel(x *Exchange, s segment.Side) {
@@ -77,7 +93,6 @@ func (t *Trial) readKernel(x *Exchange, s segment.Side) {
 		t.Drops[s] = end.Socket.Drops
 	}
 	t.attribute(x, s)
-	t.countChallenges(x, s)
 	if seen, counted := x.resets(s), int(end.Counters["OutRsts"]); seen != counted {
 		t.doubt("the %v's tap saw %d RSTs sent, its kernel counted %d (OutRsts)", s, seen, counted)
 	}

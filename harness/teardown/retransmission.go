@@ -1,6 +1,7 @@
 package teardown
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -20,12 +21,14 @@ type Retransmission struct {
 	// RTO is the sender's retransmission timeout before it closed: what Delay
 	// is to be compared with.
 	RTO time.Duration `json:"rto_ns"`
+	// Cause is why it had to be.
+	Cause Cause `json:"cause"`
 }
 
 // String is "F. 4416:4416(0) ack 754 of the client, sent again after 204ms by
-// the tlp".
+// the tlp, having been dropped by the server in FIN_WAIT2: ...".
 func (r Retransmission) String() string {
-	return fmt.Sprintf("%s of the %v, %s", r.Segment, r.From, r.note())
+	return fmt.Sprintf("%s of the %v, %s; %s", r.Segment, r.From, r.note(), r.Cause)
 }
 
 func (r Retransmission) note() string {
@@ -56,7 +59,16 @@ func (t *Trial) attribute(x *Exchange, s segment.Side) {
 	if !why.explain(seen, x.sentNew(s)) {
 		t.doubt("the %v sent %d segments again, which does not go with what its kernel counted: %v", s, seen, why)
 	}
+	timers := t.holdAgainstNotices(x, s, len(again))
 	for i, r := range again {
+		timer := why.timerOf(int64(i), seen)
+		if i < len(timers) {
+			if timer != "" && timers[i] != "" && timers[i] != timer {
+				t.doubt("the %v's counters say that %s was sent again by the %s, tcp_retransmit_skb says by the %s",
+					s, x.notation(r.again.Segment), timer, timers[i])
+			}
+			timer = cmp.Or(timer, timers[i])
+		}
 		if x.needless(s, r) {
 			t.doubt("the %v sent %s again although the %v had accepted it and nothing of that was lost: the path was slower than its timer",
 				s, x.notation(r.again.Segment), s.Peer())
@@ -65,7 +77,8 @@ func (t *Trial) attribute(x *Exchange, s segment.Side) {
 			From:    s,
 			Segment: x.notation(r.again.Segment),
 			FIN:     x.kind(s, r.again.Segment) == segment.KindFIN,
-			Timer:   why.timerOf(int64(i), seen),
+			Timer:   timer,
+			Cause:   t.causeOf(x, s, r),
 			Delay:   r.again.At - r.earlier.At,
 			RTO:     end.RTO,
 		})

@@ -3,6 +3,7 @@ package teardown
 import (
 	"encoding/json"
 	"net/netip"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -136,8 +137,9 @@ func TestAcceptedLateFINIsClean(t *testing.T) {
 func TestRefusedLateFINIsRetransmittedByTheProbe(t *testing.T) {
 	trial := Judge(refused())
 	expectOutcome(t, trial, Retransmitted)
-	want := Retransmission{From: segment.Client, Segment: "F. 4416:4416(0) ack 754", FIN: true, Timer: TLP, Delay: 204 * time.Millisecond}
-	if len(trial.Retransmissions) != 1 || trial.Retransmissions[0] != want {
+	want := Retransmission{From: segment.Client, Segment: "F. 4416:4416(0) ack 754", FIN: true, Timer: TLP, Delay: 204 * time.Millisecond,
+		Cause: Cause{By: "server", Evidence: []string{"the server answered . 754:754(0) ack 4416", "TCPChallengeACK 1", "SK_MEMINFO_DROPS 1"}}}
+	if len(trial.Retransmissions) != 1 || !reflect.DeepEqual(trial.Retransmissions[0], want) {
 		t.Errorf("retransmissions %+v, want %+v", trial.Retransmissions, want)
 	}
 	if trial.ChallengeACKs[segment.Server] != 1 || trial.ChallengeACKs[segment.Client] != 0 {

@@ -54,6 +54,8 @@ type Trial struct {
 	ChallengeACKs map[segment.Side]int `json:"challenge_acks,omitempty"`
 	// Overtook are the overtakings seen.
 	Overtook []Sequence `json:"overtook,omitempty"`
+	// Paths are the states that each end went through.
+	Paths map[segment.Side][]Step `json:"paths,omitempty"`
 	// States, Counters and Drops are each end's, as the exchange has them.
 	States   map[segment.Side]string           `json:"states,omitempty"`
 	Counters map[segment.Side]map[string]int64 `json:"counters,omitempty"`

@@ -1,0 +1,171 @@
+package teardown
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/finwait/finwait/harness/segment"
+)
+
+// A Step is one state of an end's way through the teardown.
+type Step struct {
+	State string `json:"state"`
+	// At is when it was entered, and Earlier how much earlier that may have
+	// been.
+	At      time.Duration `json:"at_ns"`
+	Earlier time.Duration `json:"earlier_ns,omitempty"`
+	// Sources are those that saw it.
+	Sources []Source `json:"sources"`
+}
+
+// slack is how much later than it says a source that tells the moment may be
+// seen to be right: the kernel reports a step before it takes it (net/ipv4/tcp.c,
+// tcp_set_state), and may be interrupted in between.
+const slack = time.Millisecond
+
+// path puts together what an end's sources say of its states. Those that tell
+// the moment are blind to mini-sockets: what follows when a full socket is closed,
+// only sock_diag knows. An error says which sources contradict each other.
+func (x *Exchange) path(s segment.Side) ([]Step, error) {
+	end := x.End(s)
+	sampled := end.notices(SockDiag, StateNotice)
+	told, err := end.told()
+	if err != nil {
+		return nil, fmt.Errorf("of the %v, %w", s, err)
+	}
+	if len(told) == 0 {
+		return steps(sampled), nil
+	}
+	mini := false
+	for _, n := range sampled {
+		i := saw(told, n)
+		switch {
+		case mini && n.To == closed: // it is over
+			told = append(told, step(n))
+		case i >= 0:
+			told[i].Sources = append(told[i].Sources, SockDiag)
+		case isMini(n) && lastBefore(told, n.At).State == closed:
+			told, mini = append(told, step(n)), true
+		default:
+			return nil, fmt.Errorf("of the %v, sock_diag says that it was in %s when %s said %s",
+				s, n.To, told[0].Sources[0], lastBefore(told, n.At).State)
+		}
+	}
+	slices.SortStableFunc(told, func(a, b Step) int { return int(a.At - b.At) })
+	return withoutFalseEnd(told), nil
+}
+
+const closed = "CLOSE"
+
+// told are the steps that the end's sources told by themselves. Where several
+// did, they have to tell the same.
+func (e *End) told() ([]Step, error) {
+	var path []Step
+	for _, source := range []Source{SockOps, InetSockSetState} {
+		if !e.used(source) {
+			continue
+		}
+		next := fromTheBeginning(e.notices(source, StateNotice))
+		if path == nil {
+			path = next
+			continue
+		}
+		same := slices.EqualFunc(path, next, func(a, b Step) bool { return a.State == b.State })
+		if !same {
+			return nil, fmt.Errorf("%s says %s, and %s says %s", path[0].Sources[0], names(path), source, names(next))
+		}
+		for i := range path {
+			path[i].Sources = append(path[i].Sources, source)
+		}
+	}
+	return path, nil
+}
+
+func steps(notices []Notice) []Step {
+	var path []Step
+	for _, n := range notices {
+		path = append(path, step(n))
+	}
+	return path
+}
+
+// fromTheBeginning also has the state that the first step leaves.
+func fromTheBeginning(notices []Notice) []Step {
+	if len(notices) == 0 {
+		return nil
+	}
+	first := Step{State: notices[0].From, Sources: []Source{notices[0].Source}}
+	return append([]Step{first}, steps(notices)...)
+}
+
+func step(n Notice) Step {
+	return Step{State: n.To, At: n.At, Earlier: n.Earlier, Sources: []Source{n.Source}}
+}
+
+// saw returns which of the steps an answer of sock_diag saw the end in: the last
+// one of that state that had been taken when the answer came, and not been left
+// before the answer before.
+func saw(path []Step, n Notice) int {
+	for i, s := range slices.Backward(path) {
+		left := i+1 < len(path) && path[i+1].At+slack < n.At-n.Earlier
+		if s.State == n.To && s.At <= n.At && !left {
+			return i
+		}
+	}
+	return -1
+}
+
+func lastBefore(path []Step, at time.Duration) Step {
+	for _, s := range slices.Backward(path) {
+		if s.At <= at && !slices.Contains(s.Sources, SockDiag) {
+			return s
+		}
+	}
+	return path[0]
+}
+
+// isMini reports whether an answer may be about a mini-socket.
+func isMini(n Notice) bool { return n.To == "TIME_WAIT" || n.To == "FIN_WAIT2" }
+
+// withoutFalseEnd leaves out the CLOSE of a full socket whose mini-socket lives
+// on, and a second FIN_WAIT2 that only says that a mini-socket has taken over.
+func withoutFalseEnd(path []Step) []Step {
+	var out []Step
+	for i, s := range path {
+		switch {
+		case s.State == closed && i+1 < len(path):
+		case len(out) > 0 && s.State == out[len(out)-1].State:
+			out[len(out)-1].Sources = append(out[len(out)-1].Sources, s.Sources...)
+		default:
+			out = append(out, s)
+		}
+	}
+	for i := range out {
+		slices.Sort(out[i].Sources)
+		out[i].Sources = slices.Compact(out[i].Sources)
+	}
+	return out
+}
+
+func names(path []Step) (text string) {
+	for i, s := range path {
+		if i > 0 {
+			text += ", "
+		}
+		text += s.State
+	}
+	return text
+}
+
+// stateAt is the state of an end at a moment, by its path; empty where nothing is
+// known of it.
+func stateAt(path []Step, at time.Duration) (state string) {
+	for _, s := range path {
+		if s.At > at {
+			break
+		}
+		state = s.State
+	}
+	return state
+}
