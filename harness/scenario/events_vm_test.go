@@ -43,7 +43,7 @@ func TestEventsInGuests(t *testing.T) {
 	guestInit := build("init", "build", "../vm/init")
 	for name, payload := range map[string]vm.Payload{
 		"events":        {Binary: build("events.test", "test", "-c", "../observe/events"), Args: []string{"-test.v"}},
-		"overtaken FIN": {Binary: build("scenario.test", "test", "-c", "."), Args: []string{"-test.v", "-test.run=TestEventsOfAnOvertakenFIN"}},
+		"overtaken FIN": {Binary: build("scenario.test", "test", "-c", "."), Args: []string{"-test.v", "-test.run=TestEventsOf"}},
 	} {
 		payload.Init = guestInit
 		for _, modules := range folders {

@@ -90,13 +90,18 @@ func newConn(t testing.TB, host *lab.Host, fd int) *conn {
 	return c
 }
 
-func (c *conn) watch(t testing.TB, r *events.Recorder) *events.Watch {
+func (c *conn) cookie(t testing.TB) uint64 {
 	t.Helper()
 	cookie, err := unix.GetsockoptUint64(c.fd, unix.SOL_SOCKET, unix.SO_COOKIE)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := r.Watch(c.host, c.local, c.remote, cookie)
+	return cookie
+}
+
+func (c *conn) watch(t testing.TB, r *events.Recorder) *events.Watch {
+	t.Helper()
+	w, err := r.Watch(c.host, c.local, c.remote, c.cookie(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,11 +116,13 @@ func (c *conn) shutdown(t testing.TB) {
 	}
 }
 
-func (c *conn) write(t testing.TB, text string) {
+// abort closes the socket with a RST.
+func (c *conn) abort(t testing.TB) {
 	t.Helper()
-	if _, err := unix.Write(c.fd, []byte(text)); err != nil {
+	if err := unix.SetsockoptLinger(c.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1}); err != nil {
 		t.Fatal(err)
 	}
+	c.close()
 }
 
 func (c *conn) readToEOF(t testing.TB) {

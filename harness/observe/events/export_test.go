@@ -15,6 +15,22 @@ func (r *Recorder) Programs() (ids []ebpf.ProgramID) {
 	return ids
 }
 
+// Spent is how long a run of each program took, in nanoseconds, while the kernel
+// kept such statistics.
+func (r *Recorder) Spent() map[Source]float64 {
+	spent := map[Source]float64{}
+	for _, h := range r.hooks {
+		stats, err := h.program.Stats()
+		if err != nil {
+			panic(err)
+		}
+		if stats.RunCount > 0 {
+			spent[h.source] = float64(stats.Runtime) / float64(stats.RunCount)
+		}
+	}
+	return spent
+}
+
 // OpenWithRing is Open with a ring of that many octets, a power of two and whole
 // pages.
 func OpenWithRing(size int) (*Recorder, error) { return open(uint32(size)) }

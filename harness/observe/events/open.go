@@ -108,6 +108,7 @@ func refused(err error) error {
 
 // A hook is a program at its place in the kernel.
 type hook struct {
+	source  Source
 	program *ebpf.Program
 	at      io.Closer
 }
@@ -153,7 +154,7 @@ func (r *Recorder) hookTo(s Source, types *kernelTypes) (*hook, error) {
 		}
 		return nil, refused(err)
 	}
-	return &hook{program: loaded, at: at}, nil
+	return &hook{source: s, program: loaded, at: at}, nil
 }
 
 // hookToCgroup links the program by a bpf_link (Linux 5.7), which other programs
@@ -191,7 +192,7 @@ func (p *program) hookToCgroup() (*hook, error) {
 		}
 		return nil, fmt.Errorf("link a program to the cgroup %s: %w", path, err)
 	}
-	return &hook{program: loaded, at: at}, nil
+	return &hook{source: SockOps, program: loaded, at: at}, nil
 }
 
 // load has the kernel verify a program. If it does not accept it, the kernel is
