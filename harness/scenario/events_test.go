@@ -3,6 +3,7 @@ package scenario_test
 import (
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -110,6 +111,31 @@ func testEventsOfAnOvertakenFIN(t *testing.T, closing sock.Closing) {
 	}
 }
 
+// What arrives twice is dropped by TCP itself, when the segment has little left to
+// tell its namespace by.
+func TestEventsOfADuplicate(t *testing.T) {
+	recorder, sources := openEvents(t)
+	if !slices.Contains(sources, events.KfreeSKB) {
+		t.Skip(recorder.Missing()[events.KfreeSKB])
+	}
+	o := wireUp(t, recorder, "duplicate client data")
+	const text = "twice"
+	if err := o.ends[segment.Client].Write([]byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		for _, e := range recording(t, o.watches[segment.Server]) {
+			if s := e.Segment; e.Kind == events.Drop && strings.HasPrefix(e.Reason, "TCP_OLD_") && s.Length == len(text) {
+				t.Log(e)
+				return
+			}
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the server's host reports %v", recording(t, o.watches[segment.Server]))
+		}
+	}
+}
+
 // openEvents tells what the kernel does not report.
 func openEvents(t *testing.T) (recorder *events.Recorder, sources []events.Source) {
 	t.Helper()
@@ -128,16 +154,14 @@ func openEvents(t *testing.T) (recorder *events.Recorder, sources []events.Sourc
 	return recorder, sources
 }
 
-// An overtaken teardown is under way: both ends have made their closing calls.
-type overtaken struct {
+// A connection is watched at both ends, and a wire is in between.
+type connection struct {
 	ends    [2]*sock.Conn
 	watches [2]*events.Watch
 	wire    *wire.Wire
 }
 
-// overtakeFIN has the client shut down, then the server end, while a wire lets
-// the client's ACK overtake its FIN.
-func overtakeFIN(t *testing.T, recorder *events.Recorder, end func(server *sock.Conn) error) (o overtaken) {
+func wireUp(t *testing.T, recorder *events.Recorder, rule string) (o connection) {
 	t.Helper()
 	l := lab.New()
 	t.Cleanup(l.Close)
@@ -156,11 +180,19 @@ func overtakeFIN(t *testing.T, recorder *events.Recorder, end func(server *sock.
 			t.Fatal(err)
 		}
 	}
-	rule, err := wire.ParseRule("hold client fin until client ack-of-fin")
+	armed, err := wire.ParseRule(rule)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.Wire.Arm(rule)
+	w.Wire.Arm(armed)
+	return o
+}
+
+// overtakeFIN has the client shut down, then the server end, while a wire lets
+// the client's ACK overtake its FIN.
+func overtakeFIN(t *testing.T, recorder *events.Recorder, end func(server *sock.Conn) error) connection {
+	t.Helper()
+	o := wireUp(t, recorder, "hold client fin until client ack-of-fin")
 	if _, err := o.ends[segment.Client].Shutdown(); err != nil {
 		t.Fatal(err)
 	}

@@ -108,6 +108,11 @@ func TestUnansweredFINIsSentAgainByTheProbeThenByTheTimeout(t *testing.T) {
 		if len(sent) != 2 || sent[0].Seq != fin || sent[1].Seq != fin {
 			t.Fatalf("%s reports %v, want the FIN %d twice", source, sent, fin)
 		}
+		for _, e := range sent {
+			if e.SndUna != fin || e.SndNxt != fin+1 {
+				t.Errorf("%v does not tell that the FIN is what is sent and not acknowledged", e)
+			}
+		}
 		if source == events.TCPRetransmitSKB {
 			if sent[0].Timer != events.TLP || sent[1].Timer != events.RTO {
 				t.Errorf("it was sent again by %q, then by %q", sent[0].Timer, sent[1].Timer)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
@@ -127,7 +128,7 @@ func (r *Recorder) hookTo(s Source, types *kernelTypes) (*hook, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s == KfreeSKB && indexOf(arguments, "skb_drop_reason") == absent {
+	if s == KfreeSKB && !slices.ContainsFunc(arguments, isEnum("skb_drop_reason")) {
 		return nil, missingTracepoint("kfree_skb with a reason",
 			errors.New("it hands over none, and what TCP drops does not pass it"))
 	}

@@ -128,11 +128,19 @@ type socket struct {
 }
 
 // concerns reports whether a record is about the socket, or about a segment that
-// the socket's host received for it or sent from it.
+// the socket's host got for it or sent from it. Where the kernel does not know a
+// segment's namespace any more, as it is with what TCP drops late where
+// kfree_skb is not told the receiving socket, whoever would have got the segment
+// is concerned; then it may be another lab's, if that has the same ports.
 func (s socket) concerns(rec record, about *segment.Segment) bool {
-	if rec.cookie != 0 {
+	switch {
+	case rec.cookie != 0:
 		return rec.cookie == s.cookie
+	case about == nil:
+		return false
+	case rec.netns == 0:
+		return about.Src == s.remote && about.Dst == s.local
 	}
-	return about != nil && rec.netns == s.netns &&
+	return rec.netns == s.netns &&
 		(about.Src == s.remote && about.Dst == s.local || about.Src == s.local && about.Dst == s.remote)
 }

@@ -1,6 +1,7 @@
 package events
 
 import (
+	"slices"
 	"unsafe"
 
 	"github.com/cilium/ebpf/asm"
@@ -22,10 +23,6 @@ func (p *program) inetSockSetState([]btf.Type) asm.Instructions {
 
 // tcpRetransmitSKB assembles the program for (sk, skb) or (sk, skb, error).
 func (p *program) tcpRetransmitSKB(arguments []btf.Type) asm.Instructions {
-	failure := absent
-	if len(arguments) > 2 {
-		failure = 2
-	}
 	p.begin(TCPRetransmitSKB)
 	p.setKind(Retransmission)
 	p.argument(sk, 0)
@@ -36,7 +33,7 @@ func (p *program) tcpRetransmitSKB(arguments []btf.Type) asm.Instructions {
 	p.readField(unsafe.Offsetof(record{}.args)+4, skb, p.kernel.controlBlock("end_seq"))
 	p.readField(unsafe.Offsetof(record{}.flags), skb, p.kernel.controlBlock("tcp_flags"))
 	p.readField(unsafe.Offsetof(record{}.timer), sk, p.kernel.member("inet_connection_sock.icsk_pending"))
-	p.storeArgument(unsafe.Offsetof(record{}.failure), failure)
+	p.storeArgument(unsafe.Offsetof(record{}.failure), slices.IndexFunc(arguments, isInt))
 	p.numbers()
 	p.end()
 	return p.finish()
@@ -60,7 +57,7 @@ func (p *program) tcpSendReset(arguments []btf.Type) asm.Instructions {
 	p.add(asm.JEq.Imm(skb, 0, done))
 	p.segmentOfLab(done, "unknown ")
 	p.label("report")
-	p.storeArgument(unsafe.Offsetof(record{}.args), indexOf(arguments, "sk_rst_reason"))
+	p.storeArgument(unsafe.Offsetof(record{}.args), slices.IndexFunc(arguments, isEnum("sk_rst_reason")))
 	p.end()
 	return p.finish()
 }
@@ -73,13 +70,13 @@ func (p *program) kfreeSKB(arguments []btf.Type) asm.Instructions {
 	p.setKind(Drop)
 	p.argument(skb, 0)
 	p.segmentOfLab(done, "")
-	if receiver := 3; len(arguments) > receiver {
+	if receiver := slices.IndexFunc(arguments, isSocket); receiver != absent {
 		p.argument(sk, receiver)
 		p.add(asm.JEq.Imm(sk, 0, "report"))
 		p.knownSocket("report")
 	}
 	p.label("report")
-	p.storeArgument(unsafe.Offsetof(record{}.args), indexOf(arguments, "skb_drop_reason"))
+	p.storeArgument(unsafe.Offsetof(record{}.args), slices.IndexFunc(arguments, isEnum("skb_drop_reason")))
 	p.end()
 	return p.finish()
 }

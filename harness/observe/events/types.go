@@ -155,17 +155,28 @@ func missingTracepoint(s Source, err error) error {
 	return &kernel.MissingCapability{Name: "tracepoint " + string(s), Err: err}
 }
 
-// absent is the index of an argument that a kernel does not hand over.
+// absent is the index of what a kernel does not have: slices.IndexFunc says so.
 const absent = -1
 
-// indexOf finds an argument that is the enum.
-func indexOf(arguments []btf.Type, enum string) int {
-	for i, t := range arguments {
-		if e, ok := t.(*btf.Enum); ok && e.Name == enum {
-			return i
-		}
+func isInt(t btf.Type) bool {
+	_, ok := t.(*btf.Int)
+	return ok
+}
+
+func isEnum(name string) func(btf.Type) bool {
+	return func(t btf.Type) bool {
+		e, ok := t.(*btf.Enum)
+		return ok && e.Name == name
 	}
-	return absent
+}
+
+func isSocket(t btf.Type) bool {
+	p, ok := t.(*btf.Pointer)
+	if !ok {
+		return false
+	}
+	s, ok := btf.UnderlyingType(p.Target).(*btf.Struct)
+	return ok && s.Name == "sock"
 }
 
 // names are an enum's constants by their values, without the prefix.
