@@ -197,6 +197,13 @@ func (c *Capture) take(i int, f frame, err error, decoder *segment.Decoder) {
 // the sightings.
 func (c *Capture) Since(i clock.Instant) time.Duration { return i.Sub(c.epoch) }
 
+// Changed returns a channel that is closed when something more has come in.
+func (c *Capture) Changed() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.changed
+}
+
 // Wait returns when enough says yes to what the taps have seen so far, or with
 // ctx's error, or os.ErrClosed after Close. enough must not keep the sightings
 // it is shown.

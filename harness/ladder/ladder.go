@@ -52,11 +52,16 @@ func line(out *strings.Builder, clock, rung string, notes ...string) {
 
 // rung is what stands between the hosts.
 func rung(e teardown.Event) string {
-	if !e.IsSegment {
-		if e.By == segment.Server {
-			return fmt.Sprintf("%*s", track, e.Text)
-		}
-		return fmt.Sprintf("%-*s", track, e.Text)
+	text := e.Text
+	if e.IsState {
+		text = "[" + text + "]"
+	}
+	switch {
+	case e.IsSegment:
+	case e.By == segment.Server:
+		return fmt.Sprintf("%*s", track, text)
+	default:
+		return fmt.Sprintf("%-*s", track, text)
 	}
 	label := " " + e.Text + " "
 	dashes := max(track-len(label)-1, 2)

@@ -33,7 +33,7 @@ func (r *run) collect(ctx context.Context) error {
 		}
 		if reflect.DeepEqual(before, after) || ctx.Err() != nil {
 			r.write(recording, after)
-			return nil
+			return r.writeNotices()
 		}
 		before = after
 	}

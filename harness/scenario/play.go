@@ -11,6 +11,7 @@ import (
 	"github.com/finwait/finwait/harness/forge"
 	"github.com/finwait/finwait/harness/lab"
 	"github.com/finwait/finwait/harness/observe"
+	"github.com/finwait/finwait/harness/observe/events"
 	"github.com/finwait/finwait/harness/segment"
 	"github.com/finwait/finwait/harness/sock"
 	"github.com/finwait/finwait/harness/teardown"
@@ -36,6 +37,7 @@ type run struct {
 	forged   *forge.Client // nil where the client is real
 	disturb  Installed
 	readers  sync.WaitGroup
+	sampler  *sampler
 	exchange *teardown.Exchange
 	undo     []func()
 }
@@ -43,8 +45,10 @@ type run struct {
 // An actor is one end of the connection and what is written down of it.
 type actor struct {
 	Behaviour
+	side   segment.Side
 	host   *lab.Host
 	kernel *observe.Observer
+	watch  *events.Watch
 	conn   *sock.Conn // nil where the client is forged
 	before observe.Counters
 	resent uint32 // tcpi_total_retrans before the closing calls
@@ -63,8 +67,8 @@ func (b *testbed) play(ctx context.Context) (teardown.Trial, error) {
 
 func (b *testbed) record(ctx context.Context) (*teardown.Exchange, error) {
 	r := &run{testbed: b, exchange: &teardown.Exchange{Asked: b.asks()}}
-	r.client = &actor{Behaviour: b.Client, host: b.pair.Client.Host, kernel: b.kernels[segment.Client], end: &r.exchange.Client}
-	r.server = &actor{Behaviour: b.Server, host: b.pair.Server.Host, kernel: b.kernels[segment.Server], end: &r.exchange.Server}
+	r.client = &actor{Behaviour: b.Client, side: segment.Client, host: b.pair.Client.Host, kernel: b.kernels[segment.Client], end: &r.exchange.Client}
+	r.server = &actor{Behaviour: b.Server, side: segment.Server, host: b.pair.Server.Host, kernel: b.kernels[segment.Server], end: &r.exchange.Server}
 	defer r.cleanUp()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer r.readers.Wait()
@@ -111,7 +115,7 @@ var errOpening = fmt.Errorf("the connection was not open and idle after %v", ope
 
 // open does everything that comes before the closing calls.
 func (r *run) open(ctx context.Context) error {
-	for _, step := range []func(context.Context) error{r.connect, r.converse, r.speak, r.prepare, r.speakLast, r.entrust} {
+	for _, step := range []func(context.Context) error{r.connect, r.converse, r.speak, r.prepare, r.attend, r.speakLast, r.entrust} {
 		if err := step(ctx); err != nil {
 			return err
 		}

@@ -23,21 +23,23 @@ type Cause struct {
 }
 
 // String is "dropped by the server in FIN_WAIT2 (TCP_OLD_ACK): ...".
-func (c Cause) String() string {
-	text := "lost by the " + c.By
-	switch {
-	case c.By == "":
-		text = "for no reason that was seen"
-	case c.By != network:
-		text = "dropped by the " + c.By
-		if c.State != "" {
-			text += " in " + c.State
-		}
+func (c Cause) String() string { return c.what() + ": " + strings.Join(c.Evidence, ", ") }
+
+func (c Cause) what() string {
+	switch c.By {
+	case "":
+		return "for no reason that was seen"
+	case network:
+		return "lost by the " + network
+	}
+	text := "dropped by the " + c.By
+	if c.State != "" {
+		text += " in " + c.State
 	}
 	if c.Reason != "" {
 		text += " (" + c.Reason + ")"
 	}
-	return text + ": " + strings.Join(c.Evidence, ", ")
+	return text
 }
 
 const network = "network"

@@ -20,6 +20,8 @@ type Exchange struct {
 	GaveUp bool `json:"gave_up,omitempty"`
 	// Doubts are reasons found while recording not to trust the exchange.
 	Doubts []string `json:"doubts,omitempty"`
+	// Unheard says of each source that could not be listened to, why not.
+	Unheard map[Source]string `json:"unheard,omitempty"`
 	// Client and Server are what each end's tap, kernel and program saw.
 	Client End `json:"client"`
 	Server End `json:"server"`

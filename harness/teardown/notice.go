@@ -30,6 +30,8 @@ const (
 	StateNotice NoticeKind = "state"
 	// ResentNotice is a segment sent again.
 	ResentNotice NoticeKind = "resent"
+	// UnsentNotice is one that was to be, and could not be sent.
+	UnsentNotice NoticeKind = "unsent"
 	// TimeoutNotice is an RTO that is over.
 	TimeoutNotice NoticeKind = "timeout"
 	// ResetNotice is a RST sent.

@@ -4,13 +4,14 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/finwait/finwait/harness/segment"
 )
 
 // An Event is one thing that happened in a teardown: a closing call, the end
-// of the peer's data reaching a program, or a segment.
+// of the peer's data reaching a program, a state, or a segment.
 type Event struct {
 	// At is when it happened; for a segment, when it arrived, or when it left
 	// if it did not arrive.
@@ -19,8 +20,8 @@ type Event struct {
 	By segment.Side
 	// Text is the call, or the segment in packetdrill's notation.
 	Text string
-	// IsSegment tells segments from what programs did.
-	IsSegment bool
+	// IsSegment and IsState tell segments and states from what programs did.
+	IsSegment, IsState bool
 	// Lost is true for a segment that the receiver's tap did not see.
 	Lost bool
 	// Notes say what is remarkable about it.
@@ -41,10 +42,26 @@ func (t *Trial) Timeline() []Event {
 		if end.EOF != nil {
 			events = append(events, Event{At: *end.EOF, By: s, Text: "read EOF"})
 		}
+		events = append(events, t.states(s)...)
 		events = append(events, t.segments(s)...)
 	}
 	events = slices.DeleteFunc(events, func(e Event) bool { return e.At < from })
 	slices.SortStableFunc(events, func(a, b Event) int { return cmp.Compare(a.At, b.At) })
+	return events
+}
+
+// states are the steps of an end's path, and which sources saw them.
+func (t *Trial) states(s segment.Side) []Event {
+	var events []Event
+	for _, step := range t.Paths[s] {
+		var notes []string
+		for _, source := range step.Sources {
+			notes = append(notes, string(source))
+		}
+		events = append(events, Event{
+			At: step.At, By: s, Text: step.State, IsState: true, Notes: []string{strings.Join(notes, ", ")},
+		})
+	}
 	return events
 }
 
@@ -81,6 +98,12 @@ func (t *Trial) notes(from segment.Side, left segment.Sighting, text string) []s
 	again := t.sentBy(from)
 	if i := slices.IndexFunc(t.Exchange.repetitions(from), func(r repetition) bool { return same(r.again) }); i >= 0 && i < len(again) {
 		notes = append(notes, again[i].note())
+	}
+	for _, r := range t.Exchange.repetitions(from) {
+		i := slices.IndexFunc(again, func(a Retransmission) bool { return a.Segment == t.Exchange.notation(r.again.Segment) })
+		if same(r.earlier) && i >= 0 && again[i].Cause.By == from.Peer().String() {
+			notes = append(notes, again[i].Cause.what())
+		}
 	}
 	// Where the tap saw more candidates than the kernel counted challenge
 	// ACKs, nobody can tell which ones they are.

@@ -1,0 +1,106 @@
+package scenario
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/finwait/finwait/harness/observe/events"
+	"github.com/finwait/finwait/harness/teardown"
+)
+
+// recorder is the process's only one. It is opened when it is first asked for,
+// which is dear, and stays open.
+var recorder = sync.OnceValues(events.Open)
+
+// attend has what both ends' kernels say of the connection from now on written
+// down.
+func (r *run) attend(ctx context.Context) error {
+	listening, err := recorder()
+	if err != nil {
+		return err
+	}
+	for _, a := range r.real() {
+		cookie, err := a.conn.Cookie()
+		if err != nil {
+			return err
+		}
+		if a.watch, err = listening.Watch(a.host, a.conn.Local, a.conn.Remote, cookie); err != nil {
+			return err
+		}
+		r.onEnd(a.watch.Close)
+		a.end.Sources = sources(listening.Missing())
+	}
+	r.exchange.Unheard = reasons(listening.Missing())
+	r.sampler = r.startSampling(ctx)
+	r.onEnd(func() { _ = r.sampler.stop() })
+	return nil
+}
+
+func sources(missing map[events.Source]error) []teardown.Source {
+	heard := []teardown.Source{teardown.SockDiag}
+	for _, s := range events.Sources {
+		if missing[s] == nil {
+			heard = append(heard, teardown.Source(s))
+		}
+	}
+	return heard
+}
+
+func reasons(missing map[events.Source]error) map[teardown.Source]string {
+	unheard := map[teardown.Source]string{}
+	for source, err := range missing {
+		unheard[teardown.Source(source)] = err.Error()
+	}
+	return unheard
+}
+
+// writeNotices puts what was said into the exchange. It comes when both hosts are
+// done with every segment, so that nothing more is to be said of them.
+func (r *run) writeNotices() error {
+	if err := r.sampler.stop(); err != nil {
+		return err
+	}
+	for _, a := range r.real() {
+		recording, err := a.watch.Recording()
+		if err != nil {
+			return err
+		}
+		if recording.Lost > 0 {
+			r.exchange.Doubts = append(r.exchange.Doubts,
+				fmt.Sprintf("%d of the events that the kernels reported were lost: there was no room for them", recording.Lost))
+		}
+		a.end.Notices = r.sampler.notices[a.side]
+		for _, e := range recording.Events {
+			a.end.Notices = append(a.end.Notices, r.notice(e))
+		}
+		slices.SortStableFunc(a.end.Notices, func(a, b teardown.Notice) int { return int(a.At - b.At) })
+	}
+	return nil
+}
+
+// kinds are the same by other names.
+var kinds = map[events.Kind]teardown.NoticeKind{
+	events.StateChange:    teardown.StateNotice,
+	events.Retransmission: teardown.ResentNotice,
+	events.Timeout:        teardown.TimeoutNotice,
+	events.Reset:          teardown.ResetNotice,
+	events.Drop:           teardown.DropNotice,
+}
+
+func (r *run) notice(e events.Event) teardown.Notice {
+	n := teardown.Notice{
+		At: r.capture.Since(e.At), Source: teardown.Source(e.Source), Kind: kinds[e.Kind],
+		From: string(e.Old), To: string(e.New), Timer: string(e.Timer),
+		SndUna: e.SndUna, SndNxt: e.SndNxt, RcvNxt: e.RcvNxt,
+		Reason: e.Reason, Seq: e.Seq, End: e.End, Flags: e.Flags,
+	}
+	if e.Error != 0 {
+		n.Kind = teardown.UnsentNotice
+	}
+	if e.Segment != nil {
+		n.Seq, n.End, n.Flags = e.Segment.Seq, e.Segment.End(), e.Segment.Flags
+	}
+	return n
+}
