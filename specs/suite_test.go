@@ -13,7 +13,9 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -28,6 +30,7 @@ import (
 	"github.com/finwait/finwait/harness/report"
 	"github.com/finwait/finwait/harness/rootless"
 	"github.com/finwait/finwait/harness/scenario"
+	"github.com/finwait/finwait/harness/teardown"
 )
 
 var (
@@ -59,6 +62,16 @@ var _ = ReportAfterSuite("skipped", func(r Report) {
 		}
 	}
 	fmt.Println()
+})
+
+// unheard is what of the kernel could not be listened to. Everything else runs all
+// the same, so it is said once.
+var unheard = map[teardown.Source]string{}
+
+var _ = AfterSuite(func() {
+	for _, source := range slices.Sorted(maps.Keys(unheard)) {
+		fmt.Printf("\nnot listened to: %s: %s", source, unheard[source])
+	}
 })
 
 var (
@@ -98,6 +111,7 @@ func Teardown(s scenario.Scenario, also ...gomega.GomegaMatcher) bool {
 			if err != nil {
 				cannotPlay(ctx, s, err)
 			}
+			maps.Copy(unheard, trial.Exchange.Unheard)
 			AddReportEntry(s.Name, ladder.Text(trial), ReportEntryVisibilityFailureOrVerbose)
 			record(report.Entry{Name: s.Name, Expected: s.Expected(), Race: s.Race, Trial: &trial})
 			if recording == nil && !s.Race {

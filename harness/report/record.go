@@ -25,8 +25,11 @@ type Record struct {
 	Clock string `json:"clock"`
 	// Incomplete says why the run ended before all scenarios had been played,
 	// if it did.
-	Incomplete string     `json:"incomplete,omitempty"`
-	Scenarios  []Scenario `json:"scenarios"`
+	Incomplete string `json:"incomplete,omitempty"`
+	// Unheard says of each source in the kernel that could not be listened to
+	// why not.
+	Unheard   map[teardown.Source]string `json:"unheard,omitempty"`
+	Scenarios []Scenario                 `json:"scenarios"`
 }
 
 // A Kernel is what was run.

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -233,6 +234,9 @@ func (r Run) remarks() []string {
 	for _, record := range r.Records {
 		for _, note := range record.Kernel.Notes {
 			remarks = append(remarks, fmt.Sprintf("%v: %s", record.Kernel, note))
+		}
+		for _, source := range slices.Sorted(maps.Keys(record.Unheard)) {
+			remarks = append(remarks, fmt.Sprintf("%v: not listened to: %s: %s", record.Kernel, source, record.Unheard[source]))
 		}
 		if first := r.Records[0]; record.Clock != first.Clock {
 			remarks = append(remarks, fmt.Sprintf("%v ran on the %s clock, %v on the %s clock: do not compare their latencies",

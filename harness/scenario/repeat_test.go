@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/finwait/finwait/harness/scenario"
 	"github.com/finwait/finwait/harness/segment"
@@ -99,20 +100,39 @@ func TestRepeatEndsWithItsFirstError(t *testing.T) {
 	}
 }
 
-// BenchmarkRepeat times whole trials; side by side is what a Repeat does that is
-// left to choose.
+// BenchmarkRepeat also tells what it costs to write down what the kernels say: the
+// rounds with and without it take turns.
 func BenchmarkRepeat(b *testing.B) {
 	for name, sideBySide := range map[string]int{"one at a time": 1, "side by side": 0} {
 		b.Run(name, func(b *testing.B) {
-			for trial, err := range scenario.Repeat(b.Context(), overtakenFIN, b.N, sideBySide) {
-				if err != nil {
-					b.Fatal(err)
-				}
-				if trial.Outcome == teardown.Inconclusive {
-					b.Errorf("inconclusive: %q", trial.Why)
-				}
-			}
+			playMany(b, b.N, sideBySide)
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "trials/s")
 		})
+	}
+	b.Run("unobserved", func(b *testing.B) {
+		const round = 200
+		var took [2]time.Duration // unobserved, observed
+		for b.Loop() {
+			for i, attending := range []bool{false, true} {
+				scenario.Attending(attending)
+				begin := time.Now()
+				playMany(b, round, 0)
+				took[i] += time.Since(begin)
+			}
+		}
+		b.ReportMetric(100*(1-took[0].Seconds()/took[1].Seconds()), "%cost")
+		b.ReportMetric(float64(round*b.N)/took[0].Seconds(), "trials/s-unobserved")
+		b.ReportMetric(float64(round*b.N)/took[1].Seconds(), "trials/s-observed")
+	})
+}
+
+func playMany(b *testing.B, n, sideBySide int) {
+	for trial, err := range scenario.Repeat(b.Context(), overtakenFIN, n, sideBySide) {
+		if err != nil {
+			b.Fatal(err)
+		}
+		if trial.Outcome == teardown.Inconclusive {
+			b.Errorf("inconclusive: %q", trial.Why)
+		}
 	}
 }

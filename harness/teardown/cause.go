@@ -55,23 +55,29 @@ func (t *Trial) causeOf(x *Exchange, s segment.Side, r repetition) Cause {
 	if !ok {
 		return Cause{By: network, Evidence: []string{fmt.Sprintf("the %v's tap did not see it", receiver)}}
 	}
-	state := stateAt(t.Paths[receiver], arrived.At)
 	since := func(seen segment.Sighting) bool { return seen.At >= arrived.At && seen.At < r.again.At }
 	if accepted, ok := first(end.Sightings, func(seen segment.Sighting) bool {
 		return since(seen) && seen.Sent && seen.Covers(r.again.End())
 	}); ok {
-		return Cause{By: network, State: state, Evidence: []string{
+		return Cause{By: network, Evidence: []string{
 			fmt.Sprintf("the %v had accepted it, and its %s did not arrive", receiver, x.notation(accepted.Segment)),
 		}}
 	}
-	cause := Cause{By: receiver.String(), State: state}
-	cause.Reason = t.dropReason(x, receiver, arrived)
+	// The tap sees a segment before TCP does; the state that matters is the one
+	// in which it was dropped.
+	judged := arrived.At
+	cause := Cause{By: receiver.String()}
+	if drop, ok := t.drop(x, receiver, arrived); ok {
+		judged, cause.Reason = drop.At, drop.Reason
+	}
 	for _, refused := range x.refusals(receiver) {
 		if since(refused) && refused.Ack == arrived.Seq {
+			judged = refused.At
 			cause.Evidence = append(cause.Evidence, fmt.Sprintf("the %v answered %s", receiver, x.notation(refused.Segment)))
 			break
 		}
 	}
+	cause.State = stateAt(t.Paths[receiver], judged)
 	if len(cause.Evidence) == 0 {
 		cause.Evidence = append(cause.Evidence, fmt.Sprintf("it arrived, and the %v did not answer", receiver))
 	}
@@ -87,20 +93,21 @@ func (t *Trial) causeOf(x *Exchange, s segment.Side, r repetition) Cause {
 	return cause
 }
 
-// dropReason is why the kernel of a side says it dropped a segment. One that
+// drop is what the kernel of a side says of having dropped a segment. One that
 // reports drops and dropped none contradicts the taps.
-func (t *Trial) dropReason(x *Exchange, s segment.Side, arrived segment.Sighting) string {
+func (t *Trial) drop(x *Exchange, s segment.Side, arrived segment.Sighting) (Notice, bool) {
 	end := x.End(s)
 	if !end.used(KfreeSKB) {
-		return ""
+		return Notice{}, false
 	}
 	for _, n := range end.notices(KfreeSKB, DropNotice) {
 		if n.Seq == arrived.Seq && n.End == arrived.End() && n.At >= arrived.At-slack {
-			return n.Reason
+			n.Reason = strings.TrimPrefix(n.Reason, "NOT_SPECIFIED")
+			return n, true
 		}
 	}
 	t.doubt("the %v did not accept %s, but its kernel reports no drop of it (kfree_skb)", s, x.notation(arrived.Segment))
-	return ""
+	return Notice{}, false
 }
 
 // holdAgainstNotices compares what the taps saw sent again with what a side's

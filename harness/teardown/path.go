@@ -17,6 +17,8 @@ type Step struct {
 	Earlier time.Duration `json:"earlier_ns,omitempty"`
 	// Sources are those that saw it.
 	Sources []Source `json:"sources"`
+	// Blind are the sources that said CLOSE instead, as the full socket was gone.
+	Blind []Source `json:"blind,omitempty"`
 }
 
 // slack is how much later than it says a source that tells the moment may be
@@ -53,7 +55,7 @@ func (x *Exchange) path(s segment.Side) ([]Step, error) {
 		}
 	}
 	slices.SortStableFunc(told, func(a, b Step) int { return int(a.At - b.At) })
-	return withoutFalseEnd(told), nil
+	return withoutFalseEnd(told, end.Socket != nil), nil
 }
 
 const closed = "CLOSE"
@@ -129,17 +131,32 @@ func lastBefore(path []Step, at time.Duration) Step {
 func isMini(n Notice) bool { return n.To == "TIME_WAIT" || n.To == "FIN_WAIT2" }
 
 // withoutFalseEnd leaves out the CLOSE of a full socket whose mini-socket lives
-// on, and a second FIN_WAIT2 that only says that a mini-socket has taken over.
-func withoutFalseEnd(path []Step) []Step {
-	var out []Step
+// on, and a second FIN_WAIT2 that only says that a mini-socket has taken over. The
+// mini-socket is no older than that CLOSE; and it is as old where it began in
+// TIME_WAIT, which it does unless close() came before (net/ipv4/tcp_input.c,
+// tcp_rcv_state_process and tcp_fin).
+func withoutFalseEnd(path []Step, held bool) []Step {
+	var (
+		out []Step
+		end *Step // the CLOSE that was left out last
+	)
 	for i, s := range path {
-		switch {
-		case s.State == closed && i+1 < len(path):
-		case len(out) > 0 && s.State == out[len(out)-1].State:
-			out[len(out)-1].Sources = append(out[len(out)-1].Sources, s.Sources...)
-		default:
-			out = append(out, s)
+		if s.State == closed && i+1 < len(path) {
+			end = &s
+			continue
 		}
+		if end != nil {
+			s.Blind, s.Earlier = end.Sources, min(s.Earlier, s.At-end.At)
+			if s.State == "TIME_WAIT" && (held || out[len(out)-1].State == "CLOSING") {
+				s.At, s.Earlier = end.At, 0
+			}
+			end = nil
+		}
+		if last := len(out) - 1; last >= 0 && s.State == out[last].State {
+			out[last].Sources, out[last].Blind = append(out[last].Sources, s.Sources...), s.Blind
+			continue
+		}
+		out = append(out, s)
 	}
 	for i := range out {
 		slices.Sort(out[i].Sources)

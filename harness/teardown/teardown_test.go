@@ -137,8 +137,10 @@ func TestAcceptedLateFINIsClean(t *testing.T) {
 func TestRefusedLateFINIsRetransmittedByTheProbe(t *testing.T) {
 	trial := Judge(refused())
 	expectOutcome(t, trial, Retransmitted)
-	want := Retransmission{From: segment.Client, Segment: "F. 4416:4416(0) ack 754", FIN: true, Timer: TLP, Delay: 204 * time.Millisecond,
-		Cause: Cause{By: "server", Evidence: []string{"the server answered . 754:754(0) ack 4416", "TCPChallengeACK 1", "SK_MEMINFO_DROPS 1"}}}
+	want := Retransmission{
+		From: segment.Client, Segment: "F. 4416:4416(0) ack 754", FIN: true, Timer: TLP, Delay: 204 * time.Millisecond,
+		Cause: Cause{By: "server", Evidence: []string{"the server answered . 754:754(0) ack 4416", "TCPChallengeACK 1", "SK_MEMINFO_DROPS 1"}},
+	}
 	if len(trial.Retransmissions) != 1 || !reflect.DeepEqual(trial.Retransmissions[0], want) {
 		t.Errorf("retransmissions %+v, want %+v", trial.Retransmissions, want)
 	}
@@ -433,7 +435,7 @@ func TestTimelineTellsTheStory(t *testing.T) {
 		"server | shutdown(SHUT_WR)",
 		"server | F. 753:753(0) ack 4416",
 		"client | . 4417:4417(0) ack 754 | overtakes the FIN",
-		"client | F. 4416:4416(0) ack 753 | overtaken by the ACK of the FIN",
+		"client | F. 4416:4416(0) ack 753 | overtaken by the ACK of the FIN | dropped by the server",
 		"server | . 754:754(0) ack 4416 | challenge ACK: the FIN was not accepted",
 		"client | F. 4416:4416(0) ack 754 | sent again after 204ms by the tlp",
 		"server | . 754:754(0) ack 4417",

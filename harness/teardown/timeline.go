@@ -54,15 +54,21 @@ func (t *Trial) Timeline() []Event {
 func (t *Trial) states(s segment.Side) []Event {
 	var events []Event
 	for _, step := range t.Paths[s] {
-		var notes []string
-		for _, source := range step.Sources {
-			notes = append(notes, string(source))
+		note := list(step.Sources)
+		if len(step.Blind) > 0 {
+			note += " (" + list(step.Blind) + ": CLOSE)"
 		}
-		events = append(events, Event{
-			At: step.At, By: s, Text: step.State, IsState: true, Notes: []string{strings.Join(notes, ", ")},
-		})
+		events = append(events, Event{At: step.At, By: s, Text: step.State, IsState: true, Notes: []string{note}})
 	}
 	return events
+}
+
+func list(sources []Source) string {
+	var names []string
+	for _, source := range sources {
+		names = append(names, string(source))
+	}
+	return strings.Join(names, ", ")
 }
 
 // segments pairs what left a side with what arrived at its peer. Where one
@@ -99,12 +105,6 @@ func (t *Trial) notes(from segment.Side, left segment.Sighting, text string) []s
 	if i := slices.IndexFunc(t.Exchange.repetitions(from), func(r repetition) bool { return same(r.again) }); i >= 0 && i < len(again) {
 		notes = append(notes, again[i].note())
 	}
-	for _, r := range t.Exchange.repetitions(from) {
-		i := slices.IndexFunc(again, func(a Retransmission) bool { return a.Segment == t.Exchange.notation(r.again.Segment) })
-		if same(r.earlier) && i >= 0 && again[i].Cause.By == from.Peer().String() {
-			notes = append(notes, again[i].Cause.what())
-		}
-	}
 	// Where the tap saw more candidates than the kernel counted challenge
 	// ACKs, nobody can tell which ones they are.
 	refused := t.Exchange.refusals(from)
@@ -122,6 +122,12 @@ func (t *Trial) notes(from segment.Side, left segment.Sighting, text string) []s
 			notes = append(notes, fmt.Sprintf("overtakes the %s", o.Slow))
 		case text == o.SlowSegment:
 			notes = append(notes, fmt.Sprintf("overtaken by the %s", o.Fast))
+		}
+	}
+	for _, r := range t.Exchange.repetitions(from) {
+		i := slices.IndexFunc(again, func(a Retransmission) bool { return a.Segment == t.Exchange.notation(r.again.Segment) })
+		if same(r.earlier) && i >= 0 && again[i].Cause.By == from.Peer().String() {
+			notes = append(notes, again[i].Cause.what())
 		}
 	}
 	return notes
