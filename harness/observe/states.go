@@ -19,7 +19,8 @@ var states = []State{
 }
 
 // A Timer is what a socket waits for, by the number that sock_diag gives it
-// (net/ipv4/inet_diag.c, inet_sk_diag_fill; tcp_diag.c, inet_twsk_diag_fill).
+// (net/ipv4/inet_diag.c, inet_sk_diag_fill; tcp_diag.c, inet_twsk_diag_fill). One
+// that is not known here is "timer 6" and so on.
 type Timer string
 
 // The timers, in the order of those numbers.
@@ -34,9 +35,11 @@ const (
 	TimeWait Timer = "timewait"
 	// Probe asks whether the peer's window is open.
 	Probe Timer = "probe"
+	// DelayedACK is what older kernels report as no timer.
+	DelayedACK Timer = "delayed-ack"
 )
 
-var timers = []Timer{NoTimer, Retransmit, Keepalive, TimeWait, Probe}
+var timers = []Timer{NoTimer, Retransmit, Keepalive, TimeWait, Probe, DelayedACK}
 
 // A Status is what sock_diag(7) says of one end of a connection.
 type Status struct {
@@ -68,11 +71,8 @@ func (o *Observer) StatusOf(local, remote netip.AddrPort) (Status, error) {
 	if err != nil {
 		return fail(err)
 	}
-	if int(got.timer) >= len(timers) {
-		return fail(fmt.Errorf("it reports timer %d, which is none of a socket's", got.timer))
-	}
 	return Status{
-		State: state, Timer: timers[got.timer],
+		State: state, Timer: timerOf(got.timer),
 		Expires: time.Duration(got.expires) * time.Millisecond, Held: got.inode != 0,
 	}, nil
 }
@@ -81,6 +81,13 @@ func (o *Observer) StatusOf(local, remote netip.AddrPort) (Status, error) {
 func (o *Observer) StateOf(local, remote netip.AddrPort) (State, error) {
 	status, err := o.StatusOf(local, remote)
 	return status.State, err
+}
+
+func timerOf(number uint8) Timer {
+	if int(number) < len(timers) {
+		return timers[number]
+	}
+	return Timer(fmt.Sprintf("timer %d", number))
 }
 
 func nameOf(number uint8) (State, error) {

@@ -110,6 +110,16 @@ func checkOutcome(o teardown.Outcome) error {
 	return nil
 }
 
+// liftUnheard takes what could not be listened to out of a trial, where it is the
+// same for each.
+func (r *Record) liftUnheard(t *teardown.Trial) {
+	if t == nil || t.Exchange == nil || len(t.Exchange.Unheard) == 0 {
+		return
+	}
+	r.Unheard = t.Exchange.Unheard
+	t.Exchange.Unheard = nil
+}
+
 // Add takes an entry into the record. The scenarios stay sorted by name. An
 // entry that no suite could have sent is an error, and changes nothing.
 func (r *Record) Add(e Entry) error {
@@ -123,6 +133,7 @@ func (r *Record) Add(e Entry) error {
 	if err != nil {
 		return fmt.Errorf("an entry of a record: %w", err)
 	}
+	r.liftUnheard(e.Trial)
 	i, found := slices.BinarySearchFunc(r.Scenarios, e.Name, func(s Scenario, name string) int {
 		return cmp.Compare(s.Name, name)
 	})

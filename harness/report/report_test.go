@@ -371,3 +371,30 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// What the kernel does not tell is the same in each trial, and said once.
+func TestWhatCouldNotBeListenedToIsSaidOnce(t *testing.T) {
+	record := New(Kernel{Source: "debian/bullseye"}, "virtual")
+	for _, name := range []string{"a", "b"} {
+		trial := teardown.Trial{Outcome: teardown.Clean, Exchange: &teardown.Exchange{
+			Unheard: map[teardown.Source]string{teardown.KfreeSKB: "it has no reasons"},
+		}}
+		if err := record.Add(Entry{Name: name, Expected: teardown.Clean, Trial: &trial}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := json.Marshal(record)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(text), "it has no reasons"); n != 1 {
+		t.Errorf("it is said %d times", n)
+	}
+	var table strings.Builder
+	if err := NewRun([]*Record{record}, false).WriteTable(&table); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(table.String(), "not listened to: kfree_skb: it has no reasons") {
+		t.Errorf("the table does not say it:\n%s", &table)
+	}
+}
