@@ -74,7 +74,8 @@ const (
 // Sequence numbers are as on the wire, not relative.
 type Event struct {
 	// At is when the event was reported, by bpf_ktime_get_ns: CLOCK_MONOTONIC
-	// without any conversion.
+	// without any conversion. While the kernel corrects that clock, a reading may
+	// be some nanoseconds off (kernel/time/timekeeping.c, ktime_get_mono_fast_ns).
 	At     clock.Instant
 	Source Source
 	Kind   Kind

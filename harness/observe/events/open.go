@@ -25,6 +25,9 @@ import (
 // trials at the rate of many side by side.
 const ringSize = 4 << 20
 
+// maxWatched is how many sockets and namespaces can be watched at a time.
+const maxWatched = 1 << 14
+
 // Open starts recording from every source that the running kernel has. What it
 // lacks, or refuses to this process, is no error: see Recorder.Missing. It needs
 // Linux 5.8 and CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN in the first user
@@ -44,11 +47,7 @@ func open(ringSize uint32) (*Recorder, error) {
 		return r, nil
 	}
 	types := loadTypes()
-	r.reader = reader{
-		decoder: segment.NewDecoder(),
-		drops:   types.names("skb_drop_reason", "SKB_DROP_REASON_", "SKB_"),
-		resets:  types.names("sk_rst_reason", "SK_RST_REASON_"),
-	}
+	r.reader.decoder = segment.NewDecoder()
 	for _, s := range Sources {
 		h, err := r.hookTo(s, types)
 		switch {
@@ -76,6 +75,9 @@ func (r *Recorder) openMaps(ringSize uint32) error {
 	_ = rlimit.RemoveMemlock()
 	var err error
 	if r.lost, err = ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: 8, MaxEntries: 1}); err != nil {
+		return refused(err)
+	}
+	if r.watched, err = ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.Hash, KeySize: 8, ValueSize: 1, MaxEntries: maxWatched}); err != nil {
 		return refused(err)
 	}
 	if r.ring, err = ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.RingBuf, MaxEntries: ringSize}); err != nil {
@@ -120,7 +122,7 @@ func (h *hook) close() {
 }
 
 func (r *Recorder) hookTo(s Source, types *kernelTypes) (*hook, error) {
-	p := &program{kernel: types, ring: r.ring.FD(), lost: r.lost.FD()}
+	p := &program{kernel: types, ring: r.ring.FD(), lost: r.lost.FD(), watched: r.watched.FD()}
 	if s == SockOps {
 		return p.hookToCgroup()
 	}
@@ -128,9 +130,14 @@ func (r *Recorder) hookTo(s Source, types *kernelTypes) (*hook, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s == KfreeSKB && !slices.ContainsFunc(arguments, isEnum("skb_drop_reason")) {
+	if slices.ContainsFunc(arguments, isEnum("skb_drop_reason")) {
+		r.reader.drops = types.names("skb_drop_reason", "SKB_DROP_REASON_", "SKB_")
+	} else if s == KfreeSKB {
 		return nil, missingTracepoint("kfree_skb with a reason",
 			errors.New("it hands over none, and what TCP drops does not pass it"))
+	}
+	if slices.ContainsFunc(arguments, isEnum("sk_rst_reason")) {
+		r.reader.resets = types.names("sk_rst_reason", "SK_RST_REASON_")
 	}
 	types = &kernelTypes{spec: types.spec} // what one source lacks, others may do without
 	p.kernel = types

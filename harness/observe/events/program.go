@@ -20,6 +20,7 @@ type program struct {
 	kernel  *kernelTypes
 	ring    int // the descriptors of its maps
 	lost    int
+	watched int
 	headers bool   // among what is written
 	next    string // the name of the next instruction
 }
@@ -136,6 +137,19 @@ func (p *program) unlessLab(base asm.Register, at4, at6 int, elsewhere, ours str
 	}
 	p.add(asm.Ja.Label(elsewhere))
 	p.label(ours)
+}
+
+// unlessWatched jumps if nobody in this process watches what the key in R1 stands
+// for: other labs of the machine are none of its business.
+func (p *program) unlessWatched(elsewhere string) {
+	p.add(
+		asm.StoreMem(asm.RFP, int16(pointerAt), asm.R1, asm.DWord),
+		asm.LoadMapPtr(asm.R1, p.watched),
+		asm.Mov.Reg(asm.R2, asm.RFP),
+		asm.Add.Imm(asm.R2, int32(pointerAt)),
+		asm.FnMapLookupElem.Call(),
+		asm.JEq.Imm(asm.R0, 0, elsewhere),
+	)
 }
 
 // end stamps the record and hands it over. If the ring is full it counts that.

@@ -65,8 +65,8 @@ var timers = map[uint8]Timer{0: RTO, 5: TLP, 6: Reordering}
 // A reader turns records into events.
 type reader struct {
 	decoder *segment.Decoder
-	drops   map[uint32]string
-	resets  map[uint32]string
+	// The names of reasons by their numbers; nil where none is handed over.
+	drops, resets map[uint32]string
 }
 
 // open gives the record in a sample, and the segment whose headers it holds.
@@ -107,7 +107,7 @@ func (r *reader) event(rec record, about *segment.Segment) Event {
 			e.Flags, e.Timer = segment.Flags(rec.flags), timers[rec.timer]
 		}
 	case Reset:
-		if len(r.resets) > 0 {
+		if r.resets != nil {
 			e.Reason = named(r.resets, rec.args[0])
 		}
 	case Drop:

@@ -5,7 +5,6 @@
 package events
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -35,6 +34,7 @@ import (
 type Recorder struct {
 	lost    *ebpf.Map
 	ring    *ebpf.Map
+	watched *ebpf.Map // cookies and numbers of namespaces, which are far apart
 	drain   *ringbuf.Reader
 	hooks   []*hook
 	missing map[Source]error
@@ -54,7 +54,9 @@ type Watch struct {
 
 // A Recording is what a Watch has collected.
 type Recording struct {
-	// Events are in the order in which they happened.
+	// Events are in the order in which they were reported. For a socket that is
+	// the order in which they happened, as it is locked meanwhile; a drop may be
+	// reported on another processor at the same time, and has only its time.
 	Events []Event
 	// Lost counts the events, of any connection, for which there was no room
 	// since the Watch began. If it is not 0, some of this one's may be missing.
@@ -78,9 +80,20 @@ func (r *Recorder) Watch(host *lab.Host, local, remote netip.AddrPort, cookie ui
 	if w.before, err = r.update(); err != nil {
 		return nil, err
 	}
+	for _, key := range w.keys() {
+		if r.watched == nil {
+			break // no source
+		}
+		if err := r.watched.Put(key, uint8(1)); err != nil {
+			return nil, fmt.Errorf("watch the connection from %v to %v: %w", local, remote, err)
+		}
+	}
 	r.watches[w] = struct{}{}
 	return w, nil
 }
+
+// keys are what the programs look for.
+func (w *Watch) keys() [2]uint64 { return [2]uint64{w.socket.cookie, uint64(w.socket.netns)} }
 
 // flat makes an IPv4 address and the same address mapped into IPv6 compare
 // equal.
@@ -99,9 +112,7 @@ func (w *Watch) Recording() (Recording, error) {
 	if err != nil {
 		return Recording{}, err
 	}
-	events := slices.Clone(w.events)
-	slices.SortStableFunc(events, func(a, b Event) int { return cmp.Compare(a.At, b.At) })
-	return Recording{Events: events, Lost: lost - w.before}, nil
+	return Recording{Events: slices.Clone(w.events), Lost: lost - w.before}, nil
 }
 
 // Close ends the Watch. It may be called again.
@@ -109,6 +120,17 @@ func (w *Watch) Close() {
 	w.recorder.mu.Lock()
 	defer w.recorder.mu.Unlock()
 	delete(w.recorder.watches, w)
+	inUse := map[uint64]bool{}
+	for other := range w.recorder.watches {
+		for _, key := range other.keys() {
+			inUse[key] = true
+		}
+	}
+	for _, key := range w.keys() {
+		if !inUse[key] && w.recorder.watched != nil {
+			_ = w.recorder.watched.Delete(key) // it may be gone already
+		}
+	}
 }
 
 // update hands out what is in the ring to the watches and returns how many
@@ -152,6 +174,7 @@ func (r *Recorder) Close() {
 		r.drain.Close()
 	}
 	r.ring.Close()
+	r.watched.Close()
 	r.lost.Close()
 }
 

@@ -63,6 +63,8 @@ func (p *program) sockOps() asm.Instructions {
 	keep(unsafe.Offsetof(record{}.rcvNxt), rcvNxt)
 	p.add(asm.Mov.Reg(asm.R1, context), asm.FnGetSocketCookie.Call())
 	p.store(unsafe.Offsetof(record{}.cookie), asm.R0, asm.DWord)
+	p.add(asm.Mov.Reg(asm.R1, asm.R0))
+	p.unlessWatched(done)
 	p.end()
 	return p.finish()
 }

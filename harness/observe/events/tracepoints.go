@@ -56,6 +56,7 @@ func (p *program) tcpSendReset(arguments []btf.Type) asm.Instructions {
 	p.label("no socket")
 	p.add(asm.JEq.Imm(skb, 0, done))
 	p.segmentOfLab(done, "unknown ")
+	p.add(asm.Ja.Label("report"))
 	p.label("report")
 	p.storeArgument(unsafe.Offsetof(record{}.args), slices.IndexFunc(arguments, isEnum("sk_rst_reason")))
 	p.end()
@@ -75,6 +76,7 @@ func (p *program) kfreeSKB(arguments []btf.Type) asm.Instructions {
 		p.add(asm.JEq.Imm(sk, 0, "report"))
 		p.knownSocket("report")
 	}
+	p.add(asm.Ja.Label("report"))
 	p.label("report")
 	p.storeArgument(unsafe.Offsetof(record{}.args), slices.IndexFunc(arguments, isEnum("skb_drop_reason")))
 	p.end()
@@ -82,7 +84,7 @@ func (p *program) kfreeSKB(arguments []btf.Type) asm.Instructions {
 }
 
 // knownSocket writes the socket's cookie into the record. It jumps if the socket
-// is not a lab's or has no cookie: then nobody asked for it, so nobody watches.
+// is not a lab's, or nobody watches it.
 func (p *program) knownSocket(otherwise string) {
 	cookie := p.kernel.member("sock_common.skc_cookie")
 	p.read(sockAt, min(sockRoom, p.kernel.size("sock_common")), sk, 0)
@@ -92,10 +94,9 @@ func (p *program) knownSocket(otherwise string) {
 		at6 = at("skc_v6_daddr")
 	}
 	p.unlessLab(asm.RFP, at("skc_daddr"), at6, otherwise, "lab's socket")
-	p.add(
-		asm.LoadMem(asm.R1, asm.RFP, int16(sockAt+cookie.offset), asm.DWord),
-		asm.JEq.Imm(asm.R1, 0, otherwise),
-	)
+	p.add(asm.LoadMem(asm.R1, asm.RFP, int16(sockAt+cookie.offset), asm.DWord))
+	p.unlessWatched(otherwise)
+	p.add(asm.LoadMem(asm.R1, asm.RFP, int16(sockAt+cookie.offset), asm.DWord))
 	p.store(unsafe.Offsetof(record{}.cookie), asm.R1, asm.DWord)
 }
 
@@ -116,7 +117,8 @@ func (p *program) numbers() {
 }
 
 // segmentOfLab writes a segment's headers and namespace into the record. It jumps
-// if the segment is not TCP or not from a lab's address. Its labels begin with
+// if the segment is not TCP or not from a lab's address, or if the namespace is
+// known and nothing is watched there. Its labels begin with
 // prefix, where a program has it twice.
 func (p *program) segmentOfLab(otherwise, prefix string) {
 	const (
@@ -154,6 +156,13 @@ func (p *program) segmentOfLab(otherwise, prefix string) {
 	p.add(asm.JNE.Imm32(asm.R1, lab6, otherwise))
 	p.label(prefix + "namespace")
 	p.namespaceOfSegment(prefix)
+	known := prefix + "watched"
+	p.add(
+		asm.LoadMem(asm.R1, asm.RFP, int16(recordAt+int(unsafe.Offsetof(record{}.netns))), asm.Word),
+		asm.JEq.Imm(asm.R1, 0, known),
+	)
+	p.unlessWatched(otherwise)
+	p.label(known)
 }
 
 // namespaceOfSegment finds the namespace by the device that the segment is at,

@@ -183,8 +183,8 @@ func isSocket(t btf.Type) bool {
 func (k *kernelTypes) names(enum string, prefixes ...string) map[uint32]string {
 	named := map[uint32]string{}
 	var e *btf.Enum
-	if k.err != nil || k.spec.TypeByName(enum, &e) != nil {
-		return named // a kernel without the enum gives no value of it
+	if k.spec.TypeByName(enum, &e) != nil {
+		return named // the numbers will have to do
 	}
 	for _, v := range e.Values {
 		name := v.Name
