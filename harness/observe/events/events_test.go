@@ -427,7 +427,12 @@ func newPair(t testing.TB) pair {
 // counters are the client's.
 func counters(t *testing.T, p pair) observe.Counters {
 	t.Helper()
-	c, err := observe.ReadCounters(p.client.Host)
+	o, err := observe.Open(p.client.Host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.Close()
+	c, err := o.Counters()
 	if err != nil {
 		t.Fatal(err)
 	}
