@@ -118,6 +118,25 @@ func covering(sent []segment.Sighting, s segment.Sighting) (last segment.Sightin
 	return sent[newest], true
 }
 
+// underWay reports whether a segment was sent again while the earlier one had not
+// arrived yet, but was to. Where of segments that are the same to the letter not
+// each arrived once, it cannot be told which did.
+func (x *Exchange) underWay(s segment.Side, r repetition) bool {
+	like := func(sent bool) func(segment.Sighting) bool {
+		return func(seen segment.Sighting) bool { return seen.Sent == sent && seen.Segment == r.earlier.Segment }
+	}
+	left, arrived := all(x.End(s).Sightings, like(true)), all(x.End(s.Peer()).Sightings, like(false))
+	if len(left) != len(arrived) {
+		return false
+	}
+	for i, l := range left {
+		if l.At == r.earlier.At && arrived[i].At > r.again.At {
+			return true
+		}
+	}
+	return false
+}
+
 // needless reports whether a segment was sent again only because the path, or the
 // peer's delayed ACK, was slower than the timer: the peer had accepted it before,
 // and none of the acknowledgements that say so was lost. Either it had sent one
@@ -130,7 +149,7 @@ func (x *Exchange) needless(s segment.Side, r repetition) bool {
 	own, theirs := x.End(s).Sightings, x.End(s.Peer()).Sightings
 	accepted, ok := first(theirs, covers(true))
 	told, also := first(own, covers(false))
-	if !ok || !also || count(theirs, covers(true)) != count(own, covers(false)) {
+	if !ok || !also || len(all(theirs, covers(true))) != len(all(own, covers(false))) {
 		return false
 	}
 	tooLate := accepted.At < r.again.At && r.again.At < told.At
@@ -155,13 +174,13 @@ func (x *Exchange) refusals(s segment.Side) []segment.Sighting {
 	return refused
 }
 
-func count(sightings []segment.Sighting, match func(segment.Sighting) bool) (n int) {
+func all(sightings []segment.Sighting, match func(segment.Sighting) bool) (matching []segment.Sighting) {
 	for _, s := range sightings {
 		if match(s) {
-			n++
+			matching = append(matching, s)
 		}
 	}
-	return n
+	return matching
 }
 
 func first(sightings []segment.Sighting, match func(segment.Sighting) bool) (segment.Sighting, bool) {
