@@ -156,22 +156,43 @@ func (x *Exchange) needless(s segment.Side, r repetition) bool {
 	return tooLate || x.End(s.Peer()).Counters["DelayedACKLost"] > 0
 }
 
+// A refusal is a pure ACK that looks like a challenge ACK (RFC 5961).
+type refusal struct {
+	segment.Sighting
+	of segment.Kind // what was not accepted
+}
+
 // refusals are the pure ACKs by which a side asked for what it had already been
-// given in sequence: what a challenge ACK looks like on the wire (RFC 5961
-// section 5).
-func (x *Exchange) refusals(s segment.Side) []segment.Sighting {
-	var refused []segment.Sighting
+// given in sequence (section 5), or that it sent after a RST, one for each (section
+// 3.2): what a challenge ACK looks like on the wire.
+func (x *Exchange) refusals(s segment.Side) []refusal {
+	var refused []refusal
 	begin := x.begin()
 	given := map[uint32]bool{} // the sequence numbers at which segments began
+	resets := 0                // that may still be answered
 	for _, seen := range x.End(s).Sightings {
 		switch {
+		case !seen.Sent && seen.Flags.Has(segment.RST):
+			resets++
 		case !seen.Sent && seen.End() != seen.Seq:
 			given[seen.Seq] = true
-		case seen.Sent && seen.IsPureACK() && given[seen.Ack] && seen.At >= begin:
-			refused = append(refused, seen)
+		case !seen.Sent || !seen.IsPureACK() || seen.At < begin:
+		case given[seen.Ack]:
+			refused = append(refused, refusal{seen, x.kindAt(s.Peer(), seen.Ack)})
+		case resets > 0:
+			refused = append(refused, refusal{seen, segment.KindRST})
+			resets--
 		}
 	}
 	return refused
+}
+
+// kindAt is what a side sent at a sequence number, a FIN or data.
+func (x *Exchange) kindAt(s segment.Side, seq uint32) segment.Kind {
+	if fin, ok := x.fin(s); ok && fin.Seq == seq {
+		return segment.KindFIN
+	}
+	return segment.KindData
 }
 
 func all(sightings []segment.Sighting, match func(segment.Sighting) bool) (matching []segment.Sighting) {
