@@ -68,10 +68,11 @@ func (m *marker) openEthernet() (int, error) {
 	return packetSocket(m.end, 0)
 }
 
-// openIP opens a raw socket. It is also there to receive what nobody reads: a host
+// openIP opens a raw socket. It has to be there at the other end as well: a host
 // answers a protocol that no socket of its takes with an ICMP error
 // (net/ipv4/ip_input.c, ip_protocol_deliver_rcu; net/ipv6/ip6_input.c,
-// ip6_protocol_deliver_rcu). What has no room is dropped in silence.
+// ip6_protocol_deliver_rcu). What it takes it drops, since newer kernels answer for
+// a socket that is full, too (net/ipv4/raw.c, raw_v4_input).
 func (m *marker) openIP() (int, error) {
 	from, to := m.end.Addresses[0].Addr(), m.peer.Addresses[0].Addr()
 	family, local, remote := unix.AF_INET6, unix.Sockaddr(&unix.SockaddrInet6{Addr: from.As16()}), unix.Sockaddr(&unix.SockaddrInet6{Addr: to.As16()})
@@ -88,6 +89,10 @@ func (m *marker) openIP() (int, error) {
 	fail := func(what string, err error) (int, error) {
 		unix.Close(fd)
 		return -1, fmt.Errorf("%s: %w", what, err)
+	}
+	nothing := unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: 0}
+	if err := unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: 1, Filter: &nothing}); err != nil {
+		return fail("drop what comes", err)
 	}
 	if err := unix.Bind(fd, local); err != nil {
 		return fail("bind to "+from.String(), err)
