@@ -2,6 +2,7 @@ package specs
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -23,7 +24,7 @@ var _ = Describe("However a FIN was overtaken, the verdict is the same", func() 
 		name := "one-verdict/server-" + path.name + "/ipv4"
 		It(name, Label(strings.Split(name, "/")...), func(ctx SpecContext) {
 			var played []teardown.Trial
-			for _, way := range overtakings {
+			for _, way := range ways(path) {
 				trial, err := scenario.Play(ctx, scenario.Scenario{
 					Name: name + way.suffix, Family: topologies.IPv4, Server: path.Behaviour, Disturbance: way.disturbance,
 				})
@@ -47,6 +48,16 @@ var _ = Describe("However a FIN was overtaken, the verdict is the same", func() 
 		})
 	}
 })
+
+// ways are those in which a server that closes like that is played: all of them
+// for the two that stand for the others, whose socket in FIN_WAIT2 is like one of
+// theirs.
+func ways(path closingPath) []overtaking {
+	if path.name == shutdown.name || path.name == closed.name {
+		return slices.Concat(overtakings, overtakingsBetween)
+	}
+	return overtakings
+}
 
 // verdict is what of a trial does not depend on how the FIN was held.
 type verdict struct {

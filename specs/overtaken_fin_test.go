@@ -19,15 +19,24 @@ var lateFIN = []teardown.Overtaking{{From: segment.Client, Fast: segment.KindACK
 // byWire brings it about for certain and on any kernel.
 var byWire = scenario.Wire(lateFIN, "hold client fin until client ack-of-fin")
 
-// overtakings bring it about in two ways more: by a delay of FINs alone and by
-// netem's reordering, as a network would.
-var overtakings = []struct {
+// An overtaking is a way to bring it about.
+type overtaking struct {
 	suffix      string
 	disturbance scenario.Disturbance
-}{
+}
+
+// overtakings are by a delay of FINs alone and by netem's reordering, as a network
+// would, and by the wire.
+var overtakings = []overtaking{
 	{"", scenario.HoldClientFIN(60 * time.Millisecond)},
 	{"/reorder", scenario.ReorderClientFIN(60 * time.Millisecond)},
 	{"/wire", byWire},
+}
+
+// overtakingsBetween are in what stands between client and server.
+var overtakingsBetween = []overtaking{
+	{"/routed", scenario.HoldClientFINAtRouter(60 * time.Millisecond)},
+	{"/bridged", scenario.HoldClientFINAtBridge(60 * time.Millisecond)},
 }
 
 // Both ends close at the same time, and on the way to the server the client's
@@ -57,6 +66,17 @@ var _ = Describe("A FIN that its own ACK overtook is accepted", func() {
 			Server:      server.Behaviour,
 			Disturbance: byWire,
 		}
+
+		Context("wherever it was overtaken", func() {
+			for _, family := range families {
+				for _, way := range overtakingsBetween {
+					s := played
+					s.Name += "/" + string(family) + way.suffix
+					s.Family, s.Disturbance = family, way.disturbance
+					Teardown(s)
+				}
+			}
+		})
 
 		Context("however the client closed", func() {
 			for _, client := range clientPaths {

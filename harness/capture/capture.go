@@ -1,5 +1,5 @@
-// Package capture records the segments on both ends of a link, with proof that
-// nothing was missed.
+// Package capture records the segments on both ends of a link, or of a path
+// through bridges, routers and wires, with proof that nothing was missed.
 //
 // The tap of the receiving end is the truth of the order in which segments
 // arrive: a tap on the sending end sees them after the sender's qdisc too, but
@@ -7,7 +7,6 @@
 package capture
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -21,7 +20,7 @@ import (
 	"github.com/finwait/finwait/harness/segment"
 )
 
-// A Capture records what passes both ends of a link.
+// A Capture records what passes two ends.
 type Capture struct {
 	epoch   clock.Instant
 	offset  clock.Offset
@@ -33,7 +32,7 @@ type Capture struct {
 	changed   chan struct{} // closed and replaced whenever something came in
 	sightings [2][]segment.Sighting
 	returned  [2]int       // how many of them Stop has returned
-	lastMark  [2][2][]byte // by tap, by sender
+	lastMark  [2][2]uint64 // numbers, by tap, by sender
 	foreign   int
 	failures  []error
 	disturbed error // what was last noticed of the clock
@@ -52,7 +51,7 @@ type Recording struct {
 	Doubts []error
 }
 
-// Start taps both ends of a link. When it returns, both taps have been seen to
+// Start taps both ends of a link or a path. When it returns, both taps have been seen to
 // record, with time stamps taken as the frame passed. ctx bounds that proof
 // only. The Capture has to be closed.
 func Start(ctx context.Context, ends [2]*lab.End) (*Capture, error) {
@@ -98,14 +97,14 @@ func (c *Capture) proveLive(ctx context.Context, sender int) error {
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("prove the taps live: time stamps were not taken as frames passed: %w", err)
 		}
-		octets, err := c.markers[sender].send()
+		number, err := c.markers[sender].send()
 		if err != nil {
 			return err
 		}
 		sent := clock.Now()
 		stamped := false
 		for i, t := range c.taps {
-			f, err := t.await(ctx, octets)
+			f, err := t.await(ctx, number, i == sender)
 			if err != nil {
 				return fmt.Errorf("prove the tap on %s of %s live: %w", t.end.Name, t.end.Host.Name, err)
 			}
@@ -119,8 +118,9 @@ func (c *Capture) proveLive(ctx context.Context, sender int) error {
 	}
 }
 
-// await reads until the marker comes.
-func (t *tap) await(ctx context.Context, octets []byte) (frame, error) {
+// await reads until the marker with the number comes by, sent by the tap's own host
+// or not.
+func (t *tap) await(ctx context.Context, number uint64, sent bool) (frame, error) {
 	stop := context.AfterFunc(ctx, func() { _ = t.file.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
 	for {
@@ -131,7 +131,7 @@ func (t *tap) await(ctx context.Context, octets []byte) (frame, error) {
 			}
 			return frame{}, err
 		}
-		if bytes.Equal(f.octets, octets) {
+		if n, ok := markerNumber(f.octets); ok && n == number && f.sent == sent {
 			return f, nil
 		}
 	}
@@ -161,16 +161,17 @@ func (c *Capture) tell() {
 }
 
 func (c *Capture) take(i int, f frame, err error, decoder *segment.Decoder) {
+	number, marks := markerNumber(f.octets)
 	switch {
 	case err != nil:
 		c.failures = append(c.failures, fmt.Errorf("the tap on %s stopped: %w", c.taps[i].end.Host.Name, err))
 		return
-	case isMarker(f.octets):
+	case marks:
 		sender := i
 		if !f.sent {
 			sender = 1 - i
 		}
-		c.lastMark[i][sender] = f.octets
+		c.lastMark[i][sender] = number
 		return
 	case !f.ours: // the tap sees it, but the host's stack will not
 		c.foreign++
@@ -300,21 +301,31 @@ func (c *Capture) Restart(ctx context.Context) error {
 // use and waits until both taps have seen it. What a veth sends waits in a queue
 // of the processor that sent it, and is handled from there in order, by TCP as
 // well as by the taps (net/core/dev.c, enqueue_to_backlog and process_backlog):
-// behind a marker from each processor nothing is left. It is no proof for a link
-// whose frames are handed to another processor on the way (RPS), for segments
-// that a qdisc, a wire or a busy socket still holds, or, where a cpuset keeps
-// this process off some processors, for what a timer's softirq sends on one of
-// those.
+// behind a marker from each processor nothing is left.
+//
+// A bridge or a router on the way changes nothing of that: it sends a frame on
+// where it is handled, from the same processor, to the end of the same queue
+// (net/bridge/br_input.c, br_handle_frame; net/ipv4/ip_forward.c, ip_forward).
+// Whatever was in the queue before the marker has come no less far than the marker
+// each time, so it comes to its end before the marker does. What a host answers to
+// it is sent before the marker is handled there, thus before the marker that goes
+// the other way.
+//
+// It is no proof for a link whose frames are handed to another processor on the
+// way: by RPS, or by a qdisc that another processor is just emptying
+// (net/core/dev.c, __dev_xmit_skb), which takes traffic from two of them at once.
+// Nor is it one for segments that a qdisc, a wire or a busy socket still holds, or,
+// where a cpuset keeps this process off some processors, for what a timer's
+// softirq sends on one of those. A qdisc that holds the marker as well, such as
+// impair.HoldAllBut's, makes the proof take as long.
 func (c *Capture) settle(ctx context.Context) error {
 	return onEveryProcessor(func() error {
 		for sender, m := range c.markers {
-			octets, err := m.send()
+			number, err := m.send()
 			if err != nil {
 				return err
 			}
-			seen := func() bool {
-				return bytes.Equal(c.lastMark[0][sender], octets) && bytes.Equal(c.lastMark[1][sender], octets)
-			}
+			seen := func() bool { return c.lastMark[0][sender] == number && c.lastMark[1][sender] == number }
 			if err := c.wait(ctx, seen); err != nil {
 				return fmt.Errorf("a marker from %s of %s did not come through: %w", m.end.Name, m.end.Host.Name, err)
 			}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -194,10 +195,21 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 	}
 }
 
-func FuzzIsMarker(f *testing.F) {
-	f.Add([]byte("0123456789ab\x88\xb5finwait marker\x00\x00\x00\x00\x00\x00\x00\x01"))
+// Only text and number make a marker, in one of three frames; none is short of
+// them.
+func FuzzMarkerNumber(f *testing.F) {
+	marker := "finwait marker\x00\x00\x00\x00\x00\x00\x00\x07" + strings.Repeat("\x00", 60)
+	ip4 := "\x45\x00\x00\x50\x00\x00\x40\x00\x40\xfd" + strings.Repeat("\x00", 10)
+	ip6 := "\x60\x00\x00\x00\x00\x3c\xfd\x40" + strings.Repeat("\x00", 32)
+	for _, seed := range []string{"\x88\xb5", "\x08\x00" + ip4, "\x86\xdd" + ip6} {
+		octets := []byte("0123456789ab" + seed + marker)
+		if number, ok := markerNumber(octets); !ok || number != 7 {
+			f.Errorf("%q was not taken for marker 7", octets)
+		}
+		f.Add(octets)
+	}
 	f.Fuzz(func(t *testing.T, octets []byte) {
-		if isMarker(octets) && len(octets) < 14+len(markerText) {
+		if _, ok := markerNumber(octets); ok && !strings.Contains(string(octets), string(markerText)) {
 			t.Errorf("%q was taken for a marker", octets)
 		}
 	})

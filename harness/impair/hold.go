@@ -23,11 +23,15 @@ type Hold struct {
 	handle uint32 // of the qdisc
 }
 
-// MaxHold bounds the delay of a Hold. A FIN that is still in its sender's own
-// qdisc when its retransmission timer fires is not sent again
-// (net/ipv4/tcp_output.c, skb_still_in_host_queue), and that timer is at least
-// 200 ms (TCP_RTO_MIN).
+// MaxHold bounds the delay of a Hold on the sender's own end, or behind a bridge,
+// which does not part a segment from its socket. A FIN that is still there when
+// its retransmission timer fires is not sent again (net/ipv4/tcp_output.c,
+// skb_still_in_host_queue), and that timer is at least 200 ms (TCP_RTO_MIN).
 const MaxHold = 150 * time.Millisecond
+
+// MaxForwardedHold bounds the delay of a Hold on a router's end, to what netem's
+// units have room for, in round figures.
+const MaxForwardedHold = time.Minute
 
 // minHold is the unit that the netlink library hands delays on in.
 const minHold = time.Microsecond
@@ -48,10 +52,21 @@ var (
 // a microsecond and at most MaxHold; a fraction of a microsecond is dropped.
 // HoldAvailable tells whether the running kernel can do it.
 func HoldFIN(end *lab.End, from, to netip.AddrPort, delay time.Duration) (*Hold, error) {
+	return holdFIN(end, from, to, delay, MaxHold)
+}
+
+// HoldForwardedFIN is HoldFIN on a router's end, where a FIN has left its sender for
+// good (net/ipv4/ip_input.c, ip_rcv_core): one that is held for longer than its
+// sender's timer is sent again meanwhile. The delay is at most MaxForwardedHold.
+func HoldForwardedFIN(end *lab.End, from, to netip.AddrPort, delay time.Duration) (*Hold, error) {
+	return holdFIN(end, from, to, delay, MaxForwardedHold)
+}
+
+func holdFIN(end *lab.End, from, to netip.AddrPort, delay, longest time.Duration) (*Hold, error) {
 	fail := func(err error) (*Hold, error) {
 		return nil, fmt.Errorf("hold FINs from %v to %v on %s of %s: %w", from, to, end.Name, end.Host.Name, err)
 	}
-	if err := checkDelay(delay); err != nil {
+	if err := checkDelay(delay, longest); err != nil {
 		return fail(err)
 	}
 	if err := installHold(end.Host, end.Index, from, to, delay); err != nil {
@@ -60,9 +75,9 @@ func HoldFIN(end *lab.End, from, to netip.AddrPort, delay time.Duration) (*Hold,
 	return &Hold{end, holding}, nil
 }
 
-func checkDelay(delay time.Duration) error {
-	if delay < minHold || delay > MaxHold {
-		return fmt.Errorf("the time %v must be at least %v and at most %v", delay, minHold, MaxHold)
+func checkDelay(delay, longest time.Duration) error {
+	if delay < minHold || delay > longest {
+		return fmt.Errorf("the time %v must be at least %v and at most %v", delay, minHold, longest)
 	}
 	return nil
 }
@@ -101,7 +116,7 @@ func HoldAllBut(end *lab.End, gap uint32, delay time.Duration) (*Hold, error) {
 	if gap < 2 {
 		return fail(errors.New("of less than two packets none can be held"))
 	}
-	if err := checkDelay(delay); err != nil {
+	if err := checkDelay(delay, MaxHold); err != nil {
 		return fail(err)
 	}
 	if err := installReorder(end.Host, end.Index, gap, delay); err != nil {

@@ -80,8 +80,14 @@ func TestOnlyTheFINOfTheConnectionMatches(t *testing.T) {
 }
 
 func TestHoldTimeHasBounds(t *testing.T) {
+	end := &lab.End{Host: &lab.Host{Name: "a"}}
+	for _, delay := range []time.Duration{0, time.Microsecond - 1, MaxForwardedHold + 1} {
+		_, err := HoldForwardedFIN(end, netip.AddrPort{}, netip.AddrPort{}, delay)
+		if err == nil || !strings.Contains(err.Error(), "must be at least 1µs and at most 1m0s") {
+			t.Errorf("%v on a router: %v", delay, err)
+		}
+	}
 	for _, delay := range []time.Duration{0, 1, time.Microsecond - 1, -time.Millisecond, MaxHold + 1, time.Hour} {
-		end := &lab.End{Host: &lab.Host{Name: "a"}}
 		_, hold := HoldFIN(end, netip.AddrPort{}, netip.AddrPort{}, delay)
 		_, reorder := HoldAllBut(end, 2, delay)
 		for _, err := range []error{hold, reorder} {

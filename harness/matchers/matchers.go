@@ -112,6 +112,14 @@ func ReceiveFINFirst(side segment.Side) types.GomegaMatcher {
 	}
 }
 
+// SendChallengeACKs succeeds where the side sent so many challenge ACKs (RFC 5961).
+func SendChallengeACKs(side segment.Side, n int) types.GomegaMatcher {
+	return &matcher{
+		wish: fmt.Sprintf("to have the %v send challenge ACKs, %d of them", side, n),
+		met:  func(t teardown.Trial) bool { return t.ChallengeACKs[side] == n },
+	}
+}
+
 type matcher struct {
 	wish string
 	met  func(teardown.Trial) bool

@@ -15,6 +15,7 @@ import (
 var late = teardown.Trial{
 	Outcome:         teardown.Retransmitted,
 	Latency:         map[segment.Side]time.Duration{segment.Server: 260 * time.Millisecond},
+	ChallengeACKs:   map[segment.Side]int{segment.Server: 1},
 	Retransmissions: []teardown.Retransmission{{From: segment.Client, FIN: true, Timer: teardown.TLP, Segment: "F. 1:1(0) ack 2", Delay: 196 * time.Millisecond, RTO: 204 * time.Millisecond}},
 	Overtook: []teardown.Sequence{{Overtaking: teardown.Overtaking{
 		From: segment.Client, Fast: segment.KindACKOfFIN, Slow: segment.KindFIN,
@@ -35,6 +36,9 @@ func TestMatchers(t *testing.T) {
 		{"too late", matchers.CloseWithin(segment.Server, 200*time.Millisecond), false},
 		{"never", matchers.CloseWithin(segment.Client, time.Second), false},
 		{"a jiffy early", matchers.WaitForRTO(segment.Client), true},
+		{"challenge ACK", matchers.SendChallengeACKs(segment.Server, 1), true},
+		{"no challenge ACK", matchers.SendChallengeACKs(segment.Server, 0), false},
+		{"the client's", matchers.SendChallengeACKs(segment.Client, 0), true},
 		{"order", matchers.Overtake(segment.Client, segment.KindACKOfFIN, segment.KindFIN), true},
 		{"other order", matchers.Overtake(segment.Client, segment.KindFIN, segment.KindACKOfFIN), false},
 	} {

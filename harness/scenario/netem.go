@@ -18,7 +18,7 @@ import (
 // construction: no FIN has arrived when the other is sent. The time must be
 // at least a microsecond and at most impair.MaxHold.
 func HoldClientFIN(delay time.Duration) Disturbance {
-	return netem{impair.HoldAvailable, func(client *lab.End, from, to netip.AddrPort) (*impair.Hold, error) {
+	return netem{buildPair, impair.HoldAvailable, func(client *lab.End, from, to netip.AddrPort) (*impair.Hold, error) {
 		return impair.HoldFIN(client, from, to, delay)
 	}}
 }
@@ -27,15 +27,22 @@ func HoldClientFIN(delay time.Duration) Disturbance {
 // sends, the first packet, its FIN, is held, and the second, its
 // acknowledgement of the server's FIN, goes at once.
 func ReorderClientFIN(delay time.Duration) Disturbance {
-	return netem{impair.ReorderAvailable, func(client *lab.End, _, _ netip.AddrPort) (*impair.Hold, error) {
+	return netem{buildPair, impair.ReorderAvailable, func(client *lab.End, _, _ netip.AddrPort) (*impair.Hold, error) {
 		return impair.HoldAllBut(client, 2, delay)
 	}}
 }
 
-// netem is a disturbance by a qdisc on the client's own link.
+// netem is a disturbance by a qdisc on one end of a lab.
 type netem struct {
+	build     func(*lab.Lab, topologies.Family) (ends topologies.Pair, at *lab.End, err error)
 	available func() error
-	install   func(client *lab.End, from, to netip.AddrPort) (*impair.Hold, error)
+	install   func(at *lab.End, from, to netip.AddrPort) (*impair.Hold, error)
+}
+
+// buildPair has the qdisc on the client's own end.
+func buildPair(l *lab.Lab, family topologies.Family) (topologies.Pair, *lab.End, error) {
+	pair, err := topologies.NewPair(l, family)
+	return pair, pair.Client, err
 }
 
 func (n netem) Available() error { return n.available() }
@@ -45,21 +52,22 @@ func (netem) Asks() []teardown.Overtaking {
 }
 
 func (n netem) Build(l *lab.Lab, family topologies.Family) (Stage, error) {
-	pair, err := topologies.NewPair(l, family)
-	return netemStage{n, pair}, err
+	ends, at, err := n.build(l, family)
+	return netemStage{n, ends, at}, err
 }
 
 type netemStage struct {
 	netem
-	pair topologies.Pair
+	ends topologies.Pair
+	at   *lab.End
 }
 
-func (s netemStage) Ends() topologies.Pair { return s.pair }
+func (s netemStage) Ends() topologies.Pair { return s.ends }
 
 func (netemStage) Watch(func(error)) {} // a qdisc does not break
 
 func (s netemStage) Install(client, server netip.AddrPort) (Installed, error) {
-	hold, err := s.install(s.pair.Client, client, server)
+	hold, err := s.install(s.at, client, server)
 	if err != nil {
 		return nil, err
 	}

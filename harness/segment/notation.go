@@ -17,17 +17,33 @@ type Numbering struct {
 // Relative returns the segment with its sequence, acknowledgement and SACK
 // numbers counted from the beginning.
 func (n Numbering) Relative(s Segment) Segment {
-	own, other := n.Server, n.Client
+	own, other := n.origins(s)
+	return s.shift(-own, -other)
+}
+
+// Absolute is the reverse of Relative.
+func (n Numbering) Absolute(s Segment) Segment {
+	own, other := n.origins(s)
+	return s.shift(own, other)
+}
+
+// origins are the initial sequence numbers of the segment's sender and of its
+// receiver.
+func (n Numbering) origins(s Segment) (own, other uint32) {
 	if s.Src.Port() == n.ClientPort {
-		own, other = n.Client, n.Server
+		return n.Client, n.Server
 	}
-	s.Seq -= own
+	return n.Server, n.Client
+}
+
+func (s Segment) shift(own, other uint32) Segment {
+	s.Seq += own
 	if s.Flags.Has(ACK) {
-		s.Ack -= other
+		s.Ack += other
 	}
 	for i := range s.Options.SACKBlocks {
-		s.Options.SACK[i].Left -= other
-		s.Options.SACK[i].Right -= other
+		s.Options.SACK[i].Left += other
+		s.Options.SACK[i].Right += other
 	}
 	return s
 }

@@ -142,6 +142,9 @@ func TestNotation(t *testing.T) {
 		"P. 17:117(100) ack 1":    {Src: server4, Dst: client4, Seq: 1, Ack: 1001, Flags: PSH | ACK, Length: 100},
 		"R 753:753(0)":            {Src: server4, Dst: client4, Seq: 737, Flags: RST},
 	} {
+		if n.Absolute(n.Relative(s)) != s {
+			t.Errorf("%v is not the same again", s)
+		}
 		if got := n.Relative(s).String(); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}

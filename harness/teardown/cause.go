@@ -71,7 +71,7 @@ func (t *Trial) causeOf(x *Exchange, s segment.Side, r repetition) Cause {
 		judged, cause.Reason = drop.At, drop.Reason
 	}
 	for _, refused := range x.refusals(receiver) {
-		if since(refused) && refused.Ack == arrived.Seq {
+		if refused.of != segment.KindRST && since(refused.Sighting) && refused.Ack == arrived.Seq {
 			judged = refused.At
 			cause.Evidence = append(cause.Evidence, fmt.Sprintf("the %v answered %s", receiver, x.notation(refused.Segment)))
 			break

@@ -69,7 +69,11 @@ func (t *Trial) attribute(x *Exchange, s segment.Side) {
 			}
 			timer = cmp.Or(timer, timers[i])
 		}
-		if x.needless(s, r) {
+		switch {
+		case x.underWay(s, r):
+			t.doubt("the %v sent %s again while the earlier one was still on its way: the path was slower than its timer",
+				s, x.notation(r.again.Segment))
+		case x.needless(s, r):
 			t.doubt("the %v sent %s again although the %v had accepted it and nothing of that was lost: the path was slower than its timer",
 				s, x.notation(r.again.Segment), s.Peer())
 		}

@@ -83,3 +83,30 @@ func TestWhatADelayedACKHadRepeatedProvesNothing(t *testing.T) {
 	delete(x.Client.Counters, "DelayedACKLost")
 	expectOutcome(t, Judge(x), Retransmitted)
 }
+
+// A FIN that something on the way keeps for longer than its sender's timer is sent
+// again, however its receiver takes it.
+func TestWhatWasStillOnItsWayProvesNothing(t *testing.T) {
+	held := func(arrived, again int) *Exchange {
+		x := build(
+			sent{segment.Client, 101, arrived, fin, 4416, 0, 753, 0},
+			sent{segment.Server, 102, 102, fin, 753, 0, 4416, 0},
+			sent{segment.Client, 103, 103, ack, 4417, 0, 754, 0},
+			sent{segment.Client, 305, again, fin, 4416, 0, 753, 0},
+			sent{segment.Server, 402, 402, ack, 754, 0, 4417, 0},
+			sent{segment.Server, 502, 502, ack, 754, 0, 4417, 0},
+		)
+		x.Asked = []Overtaking{lateFIN}
+		x.Client.Counters = map[string]int64{"RetransSegs": 1, "TCPLossProbes": 1}
+		x.Client.Socket.Retransmissions = 1
+		return x
+	}
+	trial := Judge(held(401, 501))
+	expectOutcome(t, trial, Inconclusive)
+	if len(trial.Why) != 1 || !strings.Contains(trial.Why[0], "still on its way") {
+		t.Errorf("it says %q", trial.Why)
+	}
+	x := held(lost, 401)
+	x.Asked = nil
+	expectOutcome(t, Judge(x), Retransmitted)
+}

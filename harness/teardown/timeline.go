@@ -94,6 +94,14 @@ func (t *Trial) segments(from segment.Side) []Event {
 		e.Notes = t.notes(from, left, e.Text)
 		events = append(events, e)
 	}
+	// What arrived more often than it left.
+	for _, seen := range arrived {
+		note := fmt.Sprintf("not sent by the %v", from)
+		if slices.ContainsFunc(own, func(left segment.Sighting) bool { return left.Sent && left.Segment == seen.Segment }) {
+			note = "arrives again"
+		}
+		events = append(events, Event{At: seen.At, By: from, Text: x.notation(seen.Segment), IsSegment: true, Notes: []string{note}})
+	}
 	return events
 }
 
@@ -108,12 +116,8 @@ func (t *Trial) notes(from segment.Side, left segment.Sighting, text string) []s
 	// Where the tap saw more candidates than the kernel counted challenge
 	// ACKs, nobody can tell which ones they are.
 	refused := t.Exchange.refusals(from)
-	if len(refused) == t.ChallengeACKs[from] && slices.ContainsFunc(refused, same) {
-		what := segment.KindData
-		if fin, ok := t.Exchange.fin(from.Peer()); ok && fin.Seq == left.Ack {
-			what = segment.KindFIN
-		}
-		notes = append(notes, fmt.Sprintf("challenge ACK: the %s was not accepted", what))
+	if i := slices.IndexFunc(refused, func(r refusal) bool { return same(r.Sighting) }); i >= 0 && len(refused) == t.ChallengeACKs[from] {
+		notes = append(notes, fmt.Sprintf("challenge ACK: the %s was not accepted", refused[i].of))
 	}
 	for _, o := range t.Overtook {
 		switch {

@@ -118,6 +118,25 @@ func covering(sent []segment.Sighting, s segment.Sighting) (last segment.Sightin
 	return sent[newest], true
 }
 
+// underWay reports whether a segment was sent again while the earlier one had not
+// arrived yet, but was to. Where of segments that are the same to the letter not
+// each arrived once, it cannot be told which did.
+func (x *Exchange) underWay(s segment.Side, r repetition) bool {
+	like := func(sent bool) func(segment.Sighting) bool {
+		return func(seen segment.Sighting) bool { return seen.Sent == sent && seen.Segment == r.earlier.Segment }
+	}
+	left, arrived := all(x.End(s).Sightings, like(true)), all(x.End(s.Peer()).Sightings, like(false))
+	if len(left) != len(arrived) {
+		return false
+	}
+	for i, l := range left {
+		if l.At == r.earlier.At && arrived[i].At > r.again.At {
+			return true
+		}
+	}
+	return false
+}
+
 // needless reports whether a segment was sent again only because the path, or the
 // peer's delayed ACK, was slower than the timer: the peer had accepted it before,
 // and none of the acknowledgements that say so was lost. Either it had sent one
@@ -130,38 +149,59 @@ func (x *Exchange) needless(s segment.Side, r repetition) bool {
 	own, theirs := x.End(s).Sightings, x.End(s.Peer()).Sightings
 	accepted, ok := first(theirs, covers(true))
 	told, also := first(own, covers(false))
-	if !ok || !also || count(theirs, covers(true)) != count(own, covers(false)) {
+	if !ok || !also || len(all(theirs, covers(true))) != len(all(own, covers(false))) {
 		return false
 	}
 	tooLate := accepted.At < r.again.At && r.again.At < told.At
 	return tooLate || x.End(s.Peer()).Counters["DelayedACKLost"] > 0
 }
 
+// A refusal is a pure ACK that looks like a challenge ACK (RFC 5961).
+type refusal struct {
+	segment.Sighting
+	of segment.Kind // what was not accepted
+}
+
 // refusals are the pure ACKs by which a side asked for what it had already been
-// given in sequence: what a challenge ACK looks like on the wire (RFC 5961
-// section 5).
-func (x *Exchange) refusals(s segment.Side) []segment.Sighting {
-	var refused []segment.Sighting
+// given in sequence (section 5), or that it sent after a RST, one for each (section
+// 3.2): what a challenge ACK looks like on the wire.
+func (x *Exchange) refusals(s segment.Side) []refusal {
+	var refused []refusal
 	begin := x.begin()
 	given := map[uint32]bool{} // the sequence numbers at which segments began
+	resets := 0                // that may still be answered
 	for _, seen := range x.End(s).Sightings {
 		switch {
+		case !seen.Sent && seen.Flags.Has(segment.RST):
+			resets++
 		case !seen.Sent && seen.End() != seen.Seq:
 			given[seen.Seq] = true
-		case seen.Sent && seen.IsPureACK() && given[seen.Ack] && seen.At >= begin:
-			refused = append(refused, seen)
+		case !seen.Sent || !seen.IsPureACK() || seen.At < begin:
+		case given[seen.Ack]:
+			refused = append(refused, refusal{seen, x.kindAt(s.Peer(), seen.Ack)})
+		case resets > 0:
+			refused = append(refused, refusal{seen, segment.KindRST})
+			resets--
 		}
 	}
 	return refused
 }
 
-func count(sightings []segment.Sighting, match func(segment.Sighting) bool) (n int) {
+// kindAt is what a side sent at a sequence number, a FIN or data.
+func (x *Exchange) kindAt(s segment.Side, seq uint32) segment.Kind {
+	if fin, ok := x.fin(s); ok && fin.Seq == seq {
+		return segment.KindFIN
+	}
+	return segment.KindData
+}
+
+func all(sightings []segment.Sighting, match func(segment.Sighting) bool) (matching []segment.Sighting) {
 	for _, s := range sightings {
 		if match(s) {
-			n++
+			matching = append(matching, s)
 		}
 	}
-	return n
+	return matching
 }
 
 func first(sightings []segment.Sighting, match func(segment.Sighting) bool) (segment.Sighting, bool) {

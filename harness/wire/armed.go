@@ -9,13 +9,14 @@ type armed struct {
 	held    *frame // what a hold or a swap keeps back
 	reached bool   // whether what it waits for has been delivered
 	late    bool   // whether a delay still keeps its segment
+	failed  error  // why an inject could not
 }
 
 // picks reports whether the rule is to act on a segment, and takes it that it
 // does.
 func (r *armed) picks(s segment.Seen) bool {
 	switch {
-	case r.fired:
+	case r.fired || r.act == inject:
 		return false
 	case r.act == swap:
 		// Of two of which one has been delivered nothing is left to be swapped.
@@ -38,12 +39,19 @@ func (r *armed) awaits(s segment.Seen) bool {
 	switch {
 	case r.reached:
 		return false
-	case r.act == hold:
+	case r.act == hold || r.act == inject:
 		return s.Is(r.other)
 	case r.act == swap:
 		return s.Is(r.other) || !r.fired && s.Is(r.what)
 	}
 	return false
+}
+
+// make is what an inject delivers.
+func (r *armed) make(c *connection) (f frame, made bool) {
+	octets, err := c.frame(r.side, r.own)
+	r.fired, r.failed = err == nil, err
+	return frame{from: r.side, octets: octets, rule: r}, err == nil
 }
 
 // keeps reports whether the rule keeps a segment back.

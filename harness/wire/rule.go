@@ -9,8 +9,9 @@ import (
 	"github.com/finwait/finwait/harness/segment"
 )
 
-// A Rule says what a wire does to one segment of a connection: to the first
-// that its selector picks once the rule is armed. It is written as a sentence:
+// A Rule says what a wire does to one segment of a connection, or because of one:
+// the first that its selector picks once the rule is armed. It is written as a
+// sentence:
 //
 //	hold SELECTOR until SELECTOR   keep it back until the other has been delivered
 //	swap SELECTOR with SELECTOR    of two of one side, keep back the one that comes
@@ -18,16 +19,24 @@ import (
 //	drop SELECTOR                  do not deliver it
 //	duplicate SELECTOR             deliver it twice, one right behind the other
 //	delay SELECTOR by DURATION     deliver it later, by that much or a little more
+//	inject SIDE SEGMENT after SELECTOR
+//	                               right behind what the selector picks, deliver the
+//	                               SEGMENT to SIDE's peer, as if SIDE had sent it
 //
 // With "maybe " before it, a rule need not find its segment. See
-// segment.ParseSelector for selectors. No timer takes part in hold and swap.
+// segment.ParseSelector for selectors, segment.Parse for a SEGMENT; its numbers
+// count from the connection's beginning (segment.Numbering), whose SYNs the wire
+// must have passed on. No rule picks a segment that another one has injected. No
+// timer takes part in hold, swap and inject.
 type Rule struct {
 	text  string
 	maybe bool
 	act   action
 	what  segment.Selector
-	other segment.Selector // of a hold and a swap
+	other segment.Selector // of a hold, a swap and an inject
 	by    time.Duration    // of a delay
+	side  segment.Side     // of an inject
+	own   segment.Segment  // of an inject
 }
 
 type action string
@@ -38,6 +47,7 @@ const (
 	drop      action = "drop"
 	duplicate action = "duplicate"
 	delay     action = "delay"
+	inject    action = "inject"
 )
 
 // A sentence is what a rule says besides its segment.
@@ -52,6 +62,7 @@ var sentences = map[action]sentence{
 	drop:      {},
 	duplicate: {},
 	delay:     {" by ", "by how much? want delay SELECTOR by DURATION"},
+	inject:    {" after ", "after what? want inject SIDE SEGMENT after SELECTOR"},
 }
 
 // ParseRule reads a rule. Its error shows what is wrong, and where.
@@ -71,7 +82,8 @@ func (r *Rule) read(text string) error {
 	r.act = action(verb)
 	says, known := sentences[r.act]
 	if !known {
-		return fmt.Errorf("it begins with %q: want %s, %s, %s, %s or %s", verb, hold, swap, drop, duplicate, delay)
+		return fmt.Errorf("it begins with %q: want %s, %s, %s, %s, %s or %s",
+			verb, hold, swap, drop, duplicate, delay, inject)
 	}
 	argument := ""
 	if says.joint != "" {
@@ -81,11 +93,16 @@ func (r *Rule) read(text string) error {
 		}
 	}
 	var err error
-	if r.what, err = segment.ParseSelector(what); err != nil {
+	if r.act == inject {
+		err = r.readOwn(what)
+	} else {
+		r.what, err = segment.ParseSelector(what)
+	}
+	if err != nil {
 		return err
 	}
 	switch r.act {
-	case hold, swap:
+	case hold, swap, inject:
 		r.other, err = segment.ParseSelector(argument)
 	case delay:
 		r.by, err = time.ParseDuration(strings.TrimSpace(argument))
@@ -94,6 +111,16 @@ func (r *Rule) read(text string) error {
 		return err
 	}
 	return r.check()
+}
+
+// readOwn reads what an inject delivers.
+func (r *Rule) readOwn(text string) (err error) {
+	side, own, _ := strings.Cut(strings.TrimSpace(text), " ")
+	if err := r.side.UnmarshalText([]byte(side)); err != nil {
+		return err
+	}
+	r.own, err = segment.Parse(own)
+	return err
 }
 
 // check finds what can be read and yet not be done.

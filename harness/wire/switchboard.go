@@ -13,10 +13,11 @@ import (
 // A switchboard decides what becomes of each frame. It is pure: it knows
 // frames, but neither sockets nor clocks.
 type switchboard struct {
-	decoder *segment.Decoder
-	tracker segment.Tracker
-	rules   []*armed
-	counts  Counts
+	decoder    *segment.Decoder
+	tracker    segment.Tracker
+	connection connection
+	rules      []*armed
+	counts     Counts
 }
 
 // A frame on its way.
@@ -81,8 +82,9 @@ func (b *switchboard) enter(f frame) (_ frame, goesOn bool) {
 		return f, true
 	}
 	if f.from == segment.Client && s.Flags.Has(segment.SYN) {
-		b.tracker = segment.Tracker{}
+		b.tracker, b.connection = segment.Tracker{}, connection{}
 	}
+	b.connection.learn(f.from, s, f.octets)
 	f.seen = b.tracker.See(f.from, s)
 	for _, r := range b.rules {
 		if r.picks(f.seen) {
@@ -129,6 +131,11 @@ func (b *switchboard) deliver(f frame) []frame {
 			out = append(out, b.deliver(*r.held)...)
 			r.held = nil
 		}
+		if r.act == inject {
+			if own, made := r.make(&b.connection); made {
+				out = append(out, own)
+			}
+		}
 	}
 	return out
 }
@@ -140,6 +147,8 @@ func (b *switchboard) idle() bool { return !slices.ContainsFunc(b.rules, (*armed
 func (b *switchboard) unfinished() error {
 	for _, r := range b.rules {
 		switch {
+		case r.failed != nil:
+			return fmt.Errorf("the rule %q failed: %w", r.Rule, r.failed)
 		case !r.fired && !r.maybe:
 			return fmt.Errorf("the rule %q never fired", r.Rule)
 		case r.keeps():

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"net"
 	"slices"
 	"strconv"
@@ -18,11 +19,12 @@ import (
 func octets(t testing.TB, from segment.Side, tcp layers.TCP) []byte {
 	t.Helper()
 	addrs := [2]net.IP{{192, 0, 2, 1}, {192, 0, 2, 2}}
+	macs := [2]net.HardwareAddr{{2, 0, 0, 0, 0, 1}, {2, 0, 0, 0, 0, 2}}
 	ports := [2]layers.TCPPort{40000, 80}
 	tcp.SrcPort, tcp.DstPort = ports[from], ports[from.Peer()]
 	buffer := gopacket.NewSerializeBuffer()
 	if err := gopacket.SerializeLayers(buffer, gopacket.SerializeOptions{FixLengths: true},
-		&layers.Ethernet{SrcMAC: make(net.HardwareAddr, 6), DstMAC: make(net.HardwareAddr, 6), EthernetType: layers.EthernetTypeIPv4},
+		&layers.Ethernet{SrcMAC: macs[from], DstMAC: macs[from.Peer()], EthernetType: layers.EthernetTypeIPv4},
 		&layers.IPv4{Version: 4, Protocol: layers.IPProtocolTCP, SrcIP: addrs[from], DstIP: addrs[from.Peer()]},
 		&tcp,
 	); err != nil {
@@ -76,7 +78,7 @@ func tell(t *testing.T, rules ...string) (b *switchboard, delivered []string) {
 			continue
 		}
 		for _, d := range b.leave(f) {
-			delivered = append(delivered, names[string(d.octets)])
+			delivered = append(delivered, cmp.Or(names[string(d.octets)], "injected"))
 		}
 	}
 	return b, delivered
@@ -141,6 +143,24 @@ func TestRules(t *testing.T) {
 			"client syn, server syn, client ack, server fin, client ack-of-fin, client fin again",
 			`"swap client fin with client data" still keeps`,
 		},
+		{ // it is delivered, and no segment of the rules'
+			[]string{"inject client F. 1:1(0) ack 2 after client fin", "drop client fin 2"},
+			"client syn, server syn, client ack, client fin, injected, server fin, client ack-of-fin", "",
+		},
+		{ // once, behind what it waits for
+			[]string{"hold client fin until client ack-of-fin", "inject server R 1:1(0) after client fin"},
+			"client syn, server syn, client ack, server fin, client ack-of-fin, client fin, injected, client fin again", "",
+		},
+		{
+			[]string{"inject client R 1:1(0) after server rst"},
+			"client syn, server syn, client ack, client fin, server fin, client ack-of-fin, client fin again",
+			`"inject client R 1:1(0) after server rst" never fired`,
+		},
+		{ // of whose sender nothing is known yet
+			[]string{"inject server R 1:1(0) after client syn"},
+			"client syn, server syn, client ack, client fin, server fin, client ack-of-fin, client fin again",
+			"failed: the wire has not seen both SYNs",
+		},
 		{ // another rule has let the first of the two pass
 			[]string{"duplicate client fin", "swap client fin with client ack-of-fin"},
 			"client syn, server syn, client ack, client fin, client fin, server fin, client ack-of-fin, client fin again",
@@ -163,6 +183,41 @@ func TestRules(t *testing.T) {
 		switch err := b.unfinished(); {
 		case c.unfinished == "" && err != nil, c.unfinished != "" && (err == nil || !strings.Contains(err.Error(), c.unfinished)):
 			t.Errorf("%q: %v, want %q", c.rules, err, c.unfinished)
+		}
+	}
+}
+
+// It has the connection's addresses and numbers, and is no other's.
+func TestAnInjectedSegmentIsOfTheConnection(t *testing.T) {
+	for _, c := range []struct {
+		rule     string
+		from     segment.Side
+		seq, ack uint32
+	}{
+		{"inject client . 2:7(5) ack 2 win 501 after server fin", segment.Client, 101, 201},
+		{"inject server . 2:7(5) ack 2 win 501 after server fin", segment.Server, 201, 101},
+	} {
+		b := newSwitchboard()
+		b.arm(parse(t, c.rule))
+		var out []frame
+		for _, step := range story[:5] {
+			f, _ := b.enter(frame{from: step.from, octets: octets(t, step.from, step.tcp)})
+			out = b.leave(f)
+		}
+		if len(out) != 2 || out[1].from != c.from || out[1].rule == nil {
+			t.Fatalf("%q: the server's FIN was delivered as %+v", c.rule, out)
+		}
+		like := octets(t, c.from, layers.TCP{ACK: true})
+		if got := out[1].octets; string(got[:14]) != string(like[:14]) {
+			t.Errorf("%q: the Ethernet header is %x, want %x", c.rule, got[:14], like[:14])
+		}
+		want, err := b.decoder.Decode(like)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want.Seq, want.Ack, want.Window, want.Length = c.seq, c.ack, 501, 5
+		if got, err := b.decoder.Decode(out[1].octets); err != nil || got != want {
+			t.Errorf("%q delivered %+v (%v), want %+v", c.rule, got, err, want)
 		}
 	}
 }
@@ -239,21 +294,26 @@ func TestKeptFramesAreCopies(t *testing.T) {
 
 func TestParseRuleShowsWhere(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                                "want hold, swap, drop, duplicate or delay",
-		"lose client fin":                 `it begins with "lose"`,
-		"drop":                            "client or server should follow",
-		"drop client fni":                 `"fni" (word 2)`,
-		"hold client fin":                 "until what?",
-		"hold client fin until never":     `"never" (word 1)`,
-		"swap client fin":                 "with what?",
-		"swap client fin with server":     "where one of",
-		"swap client fin with server fin": "should be of one side",
-		"maybe":                           `it begins with "maybe"`,
-		"maybe maybe drop client fin":     `it begins with "maybe"`,
-		"maybe drop client":               "one of syn",
-		"delay client fin":                "by how much?",
-		"delay client fin by soon":        `invalid duration "soon"`,
-		"delay client fin by -1ms":        "should be above 0",
+		"":                                        "want hold, swap, drop, duplicate, delay or inject",
+		"lose client fin":                         `it begins with "lose"`,
+		"drop":                                    "client or server should follow",
+		"drop client fni":                         `"fni" (word 2)`,
+		"hold client fin":                         "until what?",
+		"hold client fin until never":             `"never" (word 1)`,
+		"swap client fin":                         "with what?",
+		"swap client fin with server":             "where one of",
+		"swap client fin with server fin":         "should be of one side",
+		"maybe":                                   `it begins with "maybe"`,
+		"maybe maybe drop client fin":             `it begins with "maybe"`,
+		"maybe drop client":                       "one of syn",
+		"delay client fin":                        "by how much?",
+		"delay client fin by soon":                `invalid duration "soon"`,
+		"delay client fin by -1ms":                "should be above 0",
+		"inject client R 1:1(0)":                  "after what?",
+		"inject R 1:1(0) after server fin":        `no side is called "R"`,
+		"inject client after server fin":          "want flags, and a range",
+		"inject client R 1:2(0) after server fin": "should end at 1",
+		"inject client R 1:1(0) after server":     "where one of",
 	} {
 		if _, err := ParseRule(text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want it to say %q", text, err, want)
@@ -269,6 +329,7 @@ func FuzzParseRule(f *testing.F) {
 	for _, text := range []string{
 		"hold client fin until client ack-of-fin", "delay server any by 20ms", "drop client fin 2",
 		"swap client fin with client ack-of-fin", "maybe drop server challenge-ack",
+		"inject client . 1:1(0) ack 754 win 501 after server fin",
 	} {
 		f.Add(text)
 	}

@@ -1,5 +1,6 @@
 // Package wire is a cable in user space between two links: it passes frames
-// on, and holds, drops, duplicates or delays chosen segments. Unless a rule says
+// on, holds, drops, duplicates or delays chosen segments, and injects some of its
+// own. Unless a rule says
 // so it neither reorders nor loses anything, and no timer takes part in a hold:
 // the order that a rule asks for is certain, on any kernel. What it could not
 // keep up with is counted.
