@@ -39,9 +39,10 @@ func (r *run) attend(ctx context.Context) error {
 		a.end.Sources = sources(listening.Missing())
 	}
 	r.exchange.Unheard = reasons(listening.Missing())
-	r.sampler = r.startSampling(ctx)
-	r.onEnd(func() { _ = r.sampler.stop() })
-	return nil
+	if r.sampler, err = r.startSampling(ctx); err == nil {
+		r.onEnd(func() { _ = r.sampler.stop() })
+	}
+	return err
 }
 
 func sources(missing map[events.Source]error) []teardown.Source {

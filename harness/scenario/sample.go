@@ -35,14 +35,19 @@ const (
 	latest  = 10 * time.Millisecond
 )
 
-func (r *run) startSampling(ctx context.Context) *sampler {
+// startSampling returns when both have answered for the first time.
+func (r *run) startSampling(ctx context.Context) (*sampler, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	s := &sampler{run: r, cancel: cancel, stopped: make(chan struct{})}
+	if err := s.ask(); err != nil {
+		cancel()
+		return nil, err
+	}
 	go func() {
 		defer close(s.stopped)
 		s.err = s.sample(ctx)
 	}()
-	return s
+	return s, nil
 }
 
 // stop asks once more, and says what went wrong. It may be called again.
@@ -87,12 +92,13 @@ func (s *sampler) ask() error {
 			continue
 		}
 		answered := clock.Now()
+		if last.asked == 0 {
+			last.asked = asked
+		}
 		notice := teardown.Notice{
 			At: s.run.capture.Since(answered), Source: teardown.SockDiag, Kind: teardown.StateNotice,
 			From: string(last.State), To: string(status.State), Timer: string(status.Timer), Orphan: !status.Held,
-		}
-		if last.asked != 0 {
-			notice.Earlier = answered.Sub(last.asked)
+			Earlier: answered.Sub(last.asked),
 		}
 		s.notices[a.side] = append(s.notices[a.side], notice)
 	}

@@ -114,8 +114,9 @@ func (p *program) follow(to, from asm.Register, offset int) {
 // The addresses of every lab are set aside for documentation (RFC 5737, RFC
 // 3849): nobody else's sockets have them. As they lie in memory:
 var (
-	lab4, mask4 = memory(192, 0, 2, 0), memory(255, 255, 255, 0)
-	lab6        = memory(0x20, 0x01, 0x0d, 0xb8)
+	labs4 = []int32{memory(192, 0, 2, 0), memory(198, 51, 100, 0), memory(203, 0, 113, 0)}
+	mask4 = memory(255, 255, 255, 0)
+	lab6  = memory(0x20, 0x01, 0x0d, 0xb8)
 )
 
 func memory(octets ...byte) int32 { return int32(binary.NativeEndian.Uint32(octets)) }
@@ -127,8 +128,8 @@ func (p *program) unlessLab(base asm.Register, at4, at6 int, elsewhere, ours str
 	p.add(
 		asm.LoadMem(asm.R1, base, int16(at4), asm.Word),
 		asm.And.Imm32(asm.R1, mask4),
-		asm.JEq.Imm32(asm.R1, lab4, ours),
 	)
+	p.ifLab4(ours)
 	if at6 != absent {
 		p.add(
 			asm.LoadMem(asm.R1, base, int16(at6), asm.Word),
@@ -137,6 +138,13 @@ func (p *program) unlessLab(base asm.Register, at4, at6 int, elsewhere, ours str
 	}
 	p.add(asm.Ja.Label(elsewhere))
 	p.label(ours)
+}
+
+// ifLab4 jumps if the network in R1 is one of the labs'.
+func (p *program) ifLab4(there string) {
+	for _, lab4 := range labs4 {
+		p.add(asm.JEq.Imm32(asm.R1, lab4, there))
+	}
 }
 
 // unlessWatched jumps if nobody in this process watches what the key in R1 stands

@@ -58,8 +58,11 @@ type Recording struct {
 	// the order in which they happened, as it is locked meanwhile; a drop may be
 	// reported on another processor at the same time, and has only its time.
 	Events []Event
-	// Lost counts the events, of any connection, for which there was no room
-	// since the Watch began. If it is not 0, some of this one's may be missing.
+	// Lost counts the events, of any connection, for which there was no room since
+	// the Watch began, and those at which the kernel did not run a program because
+	// it had been interrupted in the same one (kernel/trace/bpf_trace.c,
+	// __bpf_trace_run; counted since Linux 5.12). If it is not 0, some of this one's
+	// may be missing.
 	Lost uint64
 }
 
@@ -157,6 +160,13 @@ func (r *Recorder) update() (lost uint64, err error) {
 	}
 	if err := r.lost.Lookup(uint32(0), &lost); err != nil {
 		return 0, fmt.Errorf("read how many events were lost: %w", err)
+	}
+	for _, h := range r.hooks {
+		stats, err := h.program.Stats()
+		if err != nil {
+			return 0, fmt.Errorf("read how many events %s missed: %w", h.source, err)
+		}
+		lost += stats.RecursionMisses
 	}
 	return lost, nil
 }

@@ -146,9 +146,9 @@ func (p *program) segmentOfLab(otherwise, prefix string) {
 	load(source4, asm.Word)
 	p.add(
 		asm.And.Imm32(asm.R1, mask4),
-		asm.JNE.Imm32(asm.R1, lab4, otherwise),
-		asm.Ja.Label(prefix+"namespace"),
 	)
+	p.ifLab4(prefix + "namespace")
+	p.add(asm.Ja.Label(otherwise))
 	p.label(prefix + "IPv6")
 	load(protocol6, asm.Byte)
 	p.add(asm.JNE.Imm(asm.R1, tcp, otherwise))
