@@ -39,23 +39,24 @@ func (x *Exchange) path(s segment.Side) ([]Step, error) {
 	if len(told) == 0 {
 		return steps(sampled), nil
 	}
-	mini := false
+	var minis []Step
 	for _, n := range sampled {
 		i := saw(told, n)
 		switch {
-		case mini && n.To == closed: // it is over
-			told = append(told, step(n))
+		case len(minis) > 0 && n.To == closed: // it is over
+			minis = append(minis, step(n))
 		case i >= 0:
 			told[i].Sources = append(told[i].Sources, SockDiag)
-		case isMini(n) && lastBefore(told, n.At).State == closed:
-			told, mini = append(told, step(n)), true
+		case isMini(n) && before(told, n.At).State == closed:
+			minis = append(minis, step(n))
 		default:
 			return nil, fmt.Errorf("of the %v, sock_diag says that it was in %s when %s said %s",
-				s, n.To, told[0].Sources[0], lastBefore(told, n.At).State)
+				s, n.To, told[0].Sources[0], before(told, n.At).State)
 		}
 	}
-	slices.SortStableFunc(told, func(a, b Step) int { return int(a.At - b.At) })
-	return withoutFalseEnd(told, end.Socket != nil), nil
+	path := append(told, minis...)
+	slices.SortStableFunc(path, func(a, b Step) int { return int(a.At - b.At) })
+	return withoutFalseEnd(path, end.Socket != nil), nil
 }
 
 const closed = "CLOSE"
@@ -118,9 +119,10 @@ func saw(path []Step, n Notice) int {
 	return -1
 }
 
-func lastBefore(path []Step, at time.Duration) Step {
+// before is the step that was taken last before a moment.
+func before(path []Step, at time.Duration) Step {
 	for _, s := range slices.Backward(path) {
-		if s.At <= at && !slices.Contains(s.Sources, SockDiag) {
+		if s.At <= at {
 			return s
 		}
 	}
@@ -146,7 +148,9 @@ func withoutFalseEnd(path []Step, held bool) []Step {
 			continue
 		}
 		if end != nil {
-			s.Blind, s.Earlier = end.Sources, min(s.Earlier, s.At-end.At)
+			// Where a mini-socket is taking over, sock_diag may find nothing, too.
+			s.Blind = slices.DeleteFunc(slices.Clone(end.Sources), func(source Source) bool { return source == SockDiag })
+			s.Earlier = min(s.Earlier, s.At-end.At)
 			if s.State == "TIME_WAIT" && (held || out[len(out)-1].State == "CLOSING") {
 				s.At, s.Earlier = end.At, 0
 			}

@@ -100,6 +100,17 @@ func TestPathPutsTheSourcesTogether(t *testing.T) {
 			},
 		},
 		{
+			name: "a mini-socket that is not there yet", held: true,
+			notices: slices.Concat(
+				told(SockOps, "ESTABLISHED", "FIN_WAIT1", 100, "FIN_WAIT2", 110, "CLOSE", 120),
+				sampled("FIN_WAIT2", 112, 20, "CLOSE", 120, 8, "TIME_WAIT", 121, 1),
+			),
+			want: []string{
+				"ESTABLISHED 0-0 sock_ops", "FIN_WAIT1 100-100 sock_ops", "FIN_WAIT2 110-110 sock_diag sock_ops",
+				"TIME_WAIT 120-120 sock_diag blind sock_ops",
+			},
+		},
+		{
 			name:    "only sock_diag",
 			notices: sampled("ESTABLISHED", 90, 0, "FIN_WAIT2", 112, 22, "TIME_WAIT", 129, 8),
 			want:    []string{"ESTABLISHED 90-90 sock_diag", "FIN_WAIT2 90-112 sock_diag", "TIME_WAIT 121-129 sock_diag"},
