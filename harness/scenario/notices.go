@@ -11,7 +11,8 @@ import (
 )
 
 // recorder is the process's only one. It is opened when it is first asked for,
-// which is dear, and stays open.
+// which is dear, and stays open. That has to come before the first connection:
+// sock_ops knows no older ones.
 var recorder = sync.OnceValues(events.Open)
 
 // attending is what a benchmark turns off.

@@ -42,6 +42,9 @@ func (s Scenario) build(ctx context.Context) (*testbed, error) {
 }
 
 func (b *testbed) build(ctx context.Context) (err error) {
+	if _, err := recorder(); err != nil {
+		return err
+	}
 	if b.Disturbance != nil {
 		if err := b.Disturbance.Available(); err != nil {
 			return err
