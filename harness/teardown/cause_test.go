@@ -41,10 +41,14 @@ func TestCauses(t *testing.T) {
 		x    *Exchange
 		want string
 	}{
-		"dropped, with a reason": {dropped("TCP_OLD_ACK"),
-			"dropped by the server in FIN_WAIT2 (TCP_OLD_ACK): the server answered . 754:754(0) ack 4416, TCPChallengeACK 1, SK_MEMINFO_DROPS 1, kfree_skb"},
-		"dropped, without": {dropped("NOT_SPECIFIED"),
-			"dropped by the server in FIN_WAIT2: the server answered . 754:754(0) ack 4416, TCPChallengeACK 1, SK_MEMINFO_DROPS 1"},
+		"dropped, with a reason": {
+			dropped("TCP_OLD_ACK"),
+			"dropped by the server in FIN_WAIT2 (TCP_OLD_ACK): the server answered . 754:754(0) ack 4416, TCPChallengeACK 1, SK_MEMINFO_DROPS 1, kfree_skb",
+		},
+		"dropped, without": {
+			dropped("NOT_SPECIFIED"),
+			"dropped by the server in FIN_WAIT2: the server answered . 754:754(0) ack 4416, TCPChallengeACK 1, SK_MEMINFO_DROPS 1",
+		},
 		"lost":                         {lostFIN, "lost by the network: the server's tap did not see it"},
 		"its acknowledgement was lost": {lostACK, "lost by the network: the server had accepted it, and its . 753:753(0) ack 4417 did not arrive"},
 	} {

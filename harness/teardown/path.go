@@ -54,7 +54,7 @@ func (x *Exchange) path(s segment.Side) ([]Step, error) {
 				s, n.To, told[0].Sources[0], before(told, n.At).State)
 		}
 	}
-	path := append(told, minis...)
+	path := slices.Concat(told, minis)
 	slices.SortStableFunc(path, func(a, b Step) int { return int(a.At - b.At) })
 	return withoutFalseEnd(path, end.Socket != nil), nil
 }
