@@ -46,6 +46,8 @@ type Recording struct {
 	// Foreign counts frames that held no TCP segment, or were not addressed to
 	// the host whose tap saw them.
 	Foreign int
+	// Uncertainty is how far the sightings' times can be off the clock of Since.
+	Uncertainty time.Duration
 	// Doubts says why the recording is not to be trusted, if it is not: a tap
 	// lost frames, a frame could not be read, the clock was set.
 	Doubts []error
@@ -261,9 +263,10 @@ func (c *Capture) Stop(ctx context.Context) Recording {
 	defer c.mu.Unlock()
 	c.returned = [2]int{len(c.sightings[0]), len(c.sightings[1])}
 	return Recording{
-		Sightings: [2][]segment.Sighting{slices.Clone(c.sightings[0]), slices.Clone(c.sightings[1])},
-		Foreign:   c.foreign,
-		Doubts:    append(doubts, c.failures...),
+		Sightings:   [2][]segment.Sighting{slices.Clone(c.sightings[0]), slices.Clone(c.sightings[1])},
+		Foreign:     c.foreign,
+		Uncertainty: time.Duration(c.offset.Uncertainty),
+		Doubts:      append(doubts, c.failures...),
 	}
 }
 

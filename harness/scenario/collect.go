@@ -54,6 +54,7 @@ func (r *run) write(recording capture.Recording, told [2]testimony) {
 			r.exchange.Doubts = append(r.exchange.Doubts, doubt.Error())
 		}
 	}
+	r.exchange.TapError = recording.Uncertainty
 	for i, a := range r.actors() {
 		a.end.Sightings = recording.Sightings[i]
 		a.end.Socket, a.end.Counters, a.end.State = told[i].socket, told[i].counters, string(told[i].state)

@@ -98,7 +98,7 @@ func (s *sampler) ask() error {
 		notice := teardown.Notice{
 			At: s.run.capture.Since(answered), Source: teardown.SockDiag, Kind: teardown.StateNotice,
 			From: string(last.State), To: string(status.State), Timer: string(status.Timer), Orphan: !status.Held,
-			Earlier: answered.Sub(last.asked),
+			Expires: status.Expires, Earlier: answered.Sub(last.asked),
 		}
 		s.notices[a.side] = append(s.notices[a.side], notice)
 	}

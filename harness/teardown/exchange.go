@@ -20,6 +20,8 @@ type Exchange struct {
 	GaveUp bool `json:"gave_up,omitempty"`
 	// Doubts are reasons found while recording not to trust the exchange.
 	Doubts []string `json:"doubts,omitempty"`
+	// TapError is how far the taps' times can be off those of calls and notices.
+	TapError time.Duration `json:"tap_error_ns,omitempty"`
 	// Unheard says of each source that could not be listened to, why not.
 	Unheard map[Source]string `json:"unheard,omitempty"`
 	// Client and Server are what each end's tap, kernel and program saw.

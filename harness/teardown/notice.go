@@ -11,8 +11,10 @@ import (
 type Source string
 
 // SockDiag is asked, at every segment and now and then in between, and knows
-// mini-sockets too. The other sources tell by themselves what happens when it
-// happens (see package events), and no mini-sockets.
+// mini-sockets too; what it says is as old as Notice.Earlier tells. The others
+// tell by themselves what happens when it happens (see package events), and no
+// mini-sockets; their clock is the exchange's own. The taps' is CLOCK_REALTIME,
+// which is taken off by Exchange.TapError at most.
 const (
 	SockDiag         Source = "sock_diag"
 	SockOps          Source = "sock_ops"
@@ -52,8 +54,9 @@ type Notice struct {
 	From string `json:"from,omitempty"`
 	To   string `json:"to,omitempty"`
 	// Timer is what sock_diag says that the socket waits for, or what had a
-	// segment sent again.
-	Timer string `json:"timer,omitempty"`
+	// segment sent again. Expires is how long after At the former is over.
+	Timer   string        `json:"timer,omitempty"`
+	Expires time.Duration `json:"expires_ns,omitempty"`
 	// Orphan is true where sock_diag finds a socket that no program holds.
 	Orphan bool `json:"orphan,omitempty"`
 	// SndUna, SndNxt and RcvNxt are the socket's, as on the wire, where the
