@@ -27,6 +27,7 @@ type frame struct {
 	came   clock.Instant
 	seen   segment.Seen // where it holds a segment
 	rule   *armed       // the one that acts on it, if one does
+	kept   bool         // whether it leaves when that rule says so: it was kept back, or made
 }
 
 // keep returns the frame with octets of its own.
@@ -51,8 +52,9 @@ type Counts struct {
 	// they are passed on like any other frame.
 	Unreadable int
 	// LongestStay is the longest time that a frame was in the wire beyond what the
-	// wire takes anyhow, from when the kernel received it until it had been sent on:
-	// of frames that no rule names, and since rules were armed last.
+	// wire takes anyhow, since rules were armed last: from when the kernel received
+	// it until it had been sent on, or until a hold or a swap took it. What a rule
+	// takes, by a delay as well, is not counted.
 	LongestStay time.Duration
 }
 
@@ -107,6 +109,7 @@ func (b *switchboard) leave(f frame) []frame {
 	case hold, swap:
 		if !r.reached { // else what it would wait for has been delivered
 			held := f.keep()
+			held.kept = true
 			r.held = &held
 			return nil
 		}

@@ -167,11 +167,11 @@ func (w *Wire) between() string {
 }
 
 // KeptUp returns an error if the wire was so slow that a kernel may have taken it
-// for loss: if it kept a frame that no rule names for as long as a retransmission
-// timer, on top of what the wire takes anyhow. See Counts.
+// for loss: if it kept a frame for as long as a retransmission timer, on top of
+// what the wire takes anyhow and what rules do. See Counts.
 func (w *Wire) KeptUp(timer time.Duration) error {
 	if stay := w.Counts().LongestStay; stay >= timer {
-		return fmt.Errorf("the wire kept a frame for %v that it should have passed on at once, and a retransmission timer is as short as %v: it did not keep up", stay, timer)
+		return fmt.Errorf("the wire kept a frame for %v longer than it was to, and a retransmission timer is as short as %v: it did not keep up", stay, timer)
 	}
 	return nil
 }
