@@ -43,6 +43,11 @@ var programs = map[string]func(){
 		fmt.Fprintf(os.Stderr, "%d %s", os.Geteuid(), third)
 		fmt.Printf("%q %s", os.Args[1:], in)
 	},
+	"say": func() {
+		if _, err := os.Stdout.WriteString(os.Args[1]); err != nil {
+			os.Exit(1)
+		}
+	},
 	"write": func() {
 		if err := os.WriteFile(os.Args[1], nil, 0o600); err != nil {
 			panic(err)
@@ -253,7 +258,64 @@ func TestNothingSurvivesSIGKILL(t *testing.T) {
 	}
 }
 
-// stopped waits until a process is stopped by a signal, or is no longer.
+// A terminal may stop whoever writes to it from the background (stty(1), tostop).
+func TestATerminalMayStopTheBackground(t *testing.T) {
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer master.Close()
+	terminal := slave(t, master)
+	defer terminal.Close()
+	cmd := asUser(t, "say", "written")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = terminal, terminal, terminal
+	cmd.SysProcAttr.Setsid, cmd.SysProcAttr.Setctty = true, true
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	stop := time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() })
+	defer stop.Stop()
+	_ = cmd.Wait()
+	if err := terminal.Close(); err != nil {
+		t.Fatal(err)
+	}
+	said, _ := io.ReadAll(master) // with EIO at its end, when nobody has the terminal open
+	switch status := cmd.ProcessState.ExitCode(); {
+	case status == unable:
+		t.Skip(string(said))
+	case status != 0 || string(said) != "written":
+		t.Errorf("it wrote %q and ended with %v", said, cmd.ProcessState)
+	}
+}
+
+// slave opens the other end of a pseudo-terminal (pty(7)), with tostop.
+func slave(t *testing.T, master *os.File) *os.File {
+	t.Helper()
+	fd := int(master.Fd())
+	if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
+		t.Fatal(err)
+	}
+	number, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	terminal, err := os.OpenFile("/dev/pts/"+strconv.Itoa(number), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mode, err := unix.IoctlGetTermios(int(terminal.Fd()), unix.TCGETS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mode.Lflag |= unix.TOSTOP
+	if err := unix.IoctlSetTermios(int(terminal.Fd()), unix.TCSETS, mode); err != nil {
+		t.Fatal(err)
+	}
+	return terminal
+}
+
+// stopped waits until a process is stopped by a signal, or is no longer. Only the
+// parent of one can be told of it (waitpid(2)), so it has to look.
 func stopped(t *testing.T, pid int, want bool) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
