@@ -27,7 +27,8 @@ type frame struct {
 	came   clock.Instant
 	seen   segment.Seen // where it holds a segment
 	rule   *armed       // the one that acts on it, if one does
-	kept   bool         // whether it leaves when that rule says so: it was kept back, or made
+	kept   bool         // whether it leaves when a rule says so: it was kept back, or made
+	freed  bool         // whether rules were armed after it had come
 }
 
 // keep returns the frame with octets of its own.
@@ -35,6 +36,9 @@ func (f frame) keep() frame {
 	f.octets = slices.Clone(f.octets)
 	return f
 }
+
+// free takes the frame out of the reach of all rules.
+func (f *frame) free() { f.rule, f.kept, f.freed = nil, true, true }
 
 // later is how much longer than others the frame has to be under way.
 func (f frame) later() time.Duration {
@@ -126,7 +130,7 @@ func (b *switchboard) deliver(f frame) []frame {
 	b.tracker.Delivered(f.seen)
 	out := []frame{f}
 	for _, r := range b.rules {
-		if !r.awaits(f.seen) {
+		if f.freed || !r.awaits(f.seen) {
 			continue
 		}
 		r.reached = true

@@ -100,16 +100,20 @@ func Open(client, server *lab.End, options ...Option) (*Wire, error) {
 	return w, nil
 }
 
-// Arm puts rules in place of those before. A rule acts on what comes in after
-// Arm has returned.
+// Arm puts rules in place of those before. A rule acts on, and waits for, what the
+// wire takes in after Arm has returned; what is on its way then arrives when it
+// would have, and what a rule keeps back is lost.
 func (w *Wire) Arm(rules ...Rule) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.board.arm(rules)
+	for i := range w.underWay {
+		w.underWay[i].free()
+	}
 }
 
-// Idle reports whether the wire is empty: no rule keeps anything back, and
-// nothing is on its way to the other end.
+// Idle reports whether the wire is empty of what it has taken in: no rule keeps
+// anything back, and nothing is on its way to the other end.
 func (w *Wire) Idle() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()

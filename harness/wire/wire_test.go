@@ -229,6 +229,35 @@ func TestOnlyTheWiresOwnStayCounts(t *testing.T) {
 	}
 }
 
+// What is on its way when rules are armed is none of theirs, nor any longer of those
+// before: it is neither kept nor waited for, and how late it is is not counted.
+func TestRulesLeaveAloneWhatIsUnderWay(t *testing.T) {
+	t.Parallel()
+	const far = time.Hour
+	w := &Wire{board: newSwitchboard(), oneWay: far}
+	w.Arm(parse(t, "hold client fin until server rst", "delay server fin by 1h")...)
+	for _, step := range story[:5] {
+		if err := w.enter(frame{from: step.from, octets: octets(t, step.from, step.tcp), came: clock.Now()}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.Arm(parse(t, "hold client ack-of-fin until server fin")...)
+	ack, _ := w.board.enter(frame{from: story[5].from, octets: octets(t, story[5].from, story[5].tcp)})
+	if out := w.board.leave(ack); len(out) != 0 {
+		t.Fatalf("what waits for what is to come was delivered at once, as %d frames", len(out))
+	}
+	for _, f := range w.underWay {
+		if out := w.board.leave(f.frame); len(out) != 1 {
+			t.Errorf("a frame of the %v was delivered as %d", f.from, len(out))
+		}
+		w.note(f.frame)
+	}
+	if len(w.underWay) != 5 || w.Finished() == nil || w.board.counts.LongestStay != 0 {
+		t.Errorf("%d frames were under way, the wire finished with %v, and kept them for %v",
+			len(w.underWay), w.Finished(), w.board.counts.LongestStay)
+	}
+}
+
 // What a rule had kept, or made itself, is not late when it leaves.
 func TestWhatARuleKeptIsNotLate(t *testing.T) {
 	t.Parallel()
