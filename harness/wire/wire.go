@@ -124,13 +124,19 @@ func (w *Wire) Idle() bool {
 // frames it lost, or which rule has not done what it is for; nil if nothing is
 // wrong.
 func (w *Wire) Finished() error {
+	// The links take long to answer, while no frame is to wait for the lock.
+	dropped, err := w.askLinks()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.err != nil {
 		return w.err
 	}
 	if w.open {
-		if err := w.countLost(); err != nil {
+		w.dropped = max(w.dropped, dropped)
+		if err == nil {
+			err = w.askPorts()
+		}
+		if err != nil {
 			return fmt.Errorf("ask what the wire between %s lost: %w", w.between(), err)
 		}
 	}
@@ -143,24 +149,36 @@ func (w *Wire) Finished() error {
 	return w.board.unfinished()
 }
 
-// countLost asks the packet sockets, which count anew after each question, and
-// the links, on which a frame is lost when too many wait for a processor
-// (net/core/dev.c, enqueue_to_backlog).
-func (w *Wire) countLost() error {
-	w.dropped = 0
-	for i, end := range w.ends {
-		stats, err := unix.GetsockoptTpacketStats(w.ports[i], unix.SOL_PACKET, unix.PACKET_STATISTICS)
+// askLinks asks the links of an open wire how many frames they have dropped, as they
+// do when too many wait for a processor (net/core/dev.c, enqueue_to_backlog).
+func (w *Wire) askLinks() (dropped int, err error) {
+	w.mu.Lock()
+	open := w.open
+	w.mu.Unlock()
+	if !open {
+		return 0, nil
+	}
+	for _, end := range w.ends {
+		link, err := end.Host.Netlink.LinkByIndex(end.Index)
+		if err != nil {
+			return dropped, err
+		}
+		if s := link.Attrs().Statistics; s != nil {
+			dropped += int(s.RxDropped + s.TxDropped)
+		}
+	}
+	return dropped, nil
+}
+
+// askPorts asks the packet sockets what they lost, which count anew after each
+// question.
+func (w *Wire) askPorts() error {
+	for _, port := range w.ports {
+		stats, err := unix.GetsockoptTpacketStats(port, unix.SOL_PACKET, unix.PACKET_STATISTICS)
 		if err != nil {
 			return err
 		}
 		w.lost += int(stats.Drops)
-		link, err := end.Host.Netlink.LinkByIndex(end.Index)
-		if err != nil {
-			return err
-		}
-		if s := link.Attrs().Statistics; s != nil {
-			w.dropped += int(s.RxDropped + s.TxDropped)
-		}
 	}
 	return nil
 }
