@@ -78,7 +78,7 @@ func Open(client, server *lab.End, options ...Option) (*Wire, error) {
 		}
 	}
 	for i, end := range w.ends {
-		fd, err := openPort(end)
+		fd, err := end.Tap(receiveBuffer)
 		if err != nil {
 			w.closeFiles()
 			return nil, fmt.Errorf("open a wire at %s of %s: %w", end.Name, end.Host.Name, err)
