@@ -18,14 +18,12 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/finwait/finwait/harness/rootless/rootlesstest"
 )
 
 // role makes the test binary a program that an ordinary user runs.
 const role = "FINWAIT_ROOTLESS_ROLE"
-
-// unable is the exit status of such a program where the system forbids
-// namespaces and says why.
-const unable = 77
 
 // programs do what they are for after Enter.
 var programs = map[string]func(){
@@ -85,7 +83,7 @@ func TestMain(m *testing.M) {
 		fmt.Println(err)
 		var known *Forbidden
 		if errors.As(err, &known) && len(known.Reasons) > 0 {
-			os.Exit(unable)
+			os.Exit(rootlesstest.Unable)
 		}
 		os.Exit(1)
 	}
@@ -93,24 +91,11 @@ func TestMain(m *testing.M) {
 	os.Exit(0)
 }
 
-// asUser is the test binary as a program of an ordinary user. The program needs
-// no path to itself, only to be readable.
+// asUser is the test binary as a program of an ordinary user.
 func asUser(t *testing.T, program string, args ...string) *exec.Cmd {
 	t.Helper()
-	cmd := exec.Command("/proc/self/exe", args...)
-	cmd.Env = append(os.Environ(), role+"="+program)
-	cmd.Dir = "/"
-	cmd.SysProcAttr = &syscall.SysProcAttr{}
-	if os.Geteuid() == 0 {
-		if err := os.Chmod("/proc/self/exe", 0o755); err != nil {
-			t.Fatal(err)
-		}
-		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
-	}
-	return cmd
+	return rootlesstest.Command(t, role+"="+program, args...)
 }
-
-const nobody = 65534
 
 // run returns what the program wrote to its standard output, and its exit
 // status. Where the system forbids namespaces the test is skipped.
@@ -121,7 +106,7 @@ func run(t *testing.T, cmd *exec.Cmd) (stdout string, status int) {
 	if err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
 	}
-	if status = cmd.ProcessState.ExitCode(); status == unable {
+	if status = cmd.ProcessState.ExitCode(); status == rootlesstest.Unable {
 		t.Skip(strings.TrimSpace(string(out)))
 	}
 	return string(out), status
@@ -148,7 +133,7 @@ func TestArgumentsAndFilesArePassedOn(t *testing.T) {
 	cmd := asUser(t, "echo", "-x", "a b", "")
 	cmd.Stdin, cmd.Stderr, cmd.ExtraFiles = strings.NewReader("in"), &stderr, []*os.File{third}
 	if os.Geteuid() == 0 {
-		if err := third.Chown(nobody, nobody); err != nil {
+		if err := third.Chown(rootlesstest.Nobody, rootlesstest.Nobody); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -168,8 +153,8 @@ func TestFilesAreTheCallers(t *testing.T) {
 	t.Cleanup(func() { os.RemoveAll(folder) })
 	want := os.Geteuid()
 	if want == 0 {
-		want = nobody
-		if err := os.Chown(folder, nobody, nobody); err != nil {
+		want = rootlesstest.Nobody
+		if err := os.Chown(folder, rootlesstest.Nobody, rootlesstest.Nobody); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -207,7 +192,7 @@ func start(t *testing.T) (cmd *exec.Cmd, lines *bufio.Scanner, pidfd int) {
 	lines.Scan()
 	pid, err := strconv.Atoi(lines.Text())
 	if err != nil {
-		if _ = cmd.Wait(); cmd.ProcessState.ExitCode() == unable {
+		if _ = cmd.Wait(); cmd.ProcessState.ExitCode() == rootlesstest.Unable {
 			t.Skip(lines.Text())
 		}
 		t.Fatalf("it did not start: %s", lines.Text())
@@ -281,7 +266,7 @@ func TestATerminalMayStopTheBackground(t *testing.T) {
 	}
 	said, _ := io.ReadAll(master) // with EIO at its end, when nobody has the terminal open
 	switch status := cmd.ProcessState.ExitCode(); {
-	case status == unable:
+	case status == rootlesstest.Unable:
 		t.Skip(string(said))
 	case status != 0 || string(said) != "written":
 		t.Errorf("it wrote %q and ended with %v", said, cmd.ProcessState)
@@ -359,7 +344,7 @@ func TestLimitsAreNamed(t *testing.T) {
 	run(t, asUser(t, "exit", "0"))
 	for _, name := range []string{"max_user_namespaces", "max_net_namespaces"} {
 		cmd := asUser(t, "limited", name)
-		two := []syscall.SysProcIDMap{{ContainerID: 0, HostID: nobody, Size: 1}, {ContainerID: 1, HostID: nobody - 1, Size: 1}}
+		two := []syscall.SysProcIDMap{{ContainerID: 0, HostID: rootlesstest.Nobody, Size: 1}, {ContainerID: 1, HostID: rootlesstest.Nobody - 1, Size: 1}}
 		cmd.SysProcAttr = &syscall.SysProcAttr{
 			Cloneflags: unix.CLONE_NEWUSER, UidMappings: two, GidMappings: two, GidMappingsEnableSetgroups: true,
 			Credential: &syscall.Credential{Uid: 0, Gid: 0},
@@ -368,7 +353,7 @@ func TestLimitsAreNamed(t *testing.T) {
 		if cmd.ProcessState == nil {
 			t.Fatal(err)
 		}
-		if status := cmd.ProcessState.ExitCode(); status != unable || !strings.Contains(string(out), "user."+name+" is 0") {
+		if status := cmd.ProcessState.ExitCode(); status != rootlesstest.Unable || !strings.Contains(string(out), "user."+name+" is 0") {
 			t.Errorf("%s: it exits %d and says %q", name, status, out)
 		}
 	}
@@ -396,7 +381,7 @@ func TestAFilterIsNamed(t *testing.T) {
 	run(t, asUser(t, "exit", "0"))
 	out, err := asUser(t, "filtered").Output()
 	var exit *exec.ExitError
-	if !errors.As(err, &exit) || exit.ExitCode() != unable ||
+	if !errors.As(err, &exit) || exit.ExitCode() != rootlesstest.Unable ||
 		!strings.HasPrefix(string(out), "unshare(CLONE_NEWNET): operation not permitted: ") || !strings.Contains(string(out), "seccomp") {
 		t.Errorf("it ended with %v and said %q", err, out)
 	}
