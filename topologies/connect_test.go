@@ -15,23 +15,31 @@ import (
 	"github.com/finwait/finwait/topologies"
 )
 
-// connect opens a TCP connection between the ends of a pair.
+// connect opens a TCP connection between the ends of a pair, between sockets of the
+// family that its addresses have.
 func connect(t *testing.T, ctx context.Context, pair topologies.Pair) (client, server *sock.Conn) {
 	t.Helper()
-	listener, err := sock.Listen(ctx, pair.Server.Host, netip.AddrPortFrom(pair.Server.Addresses[0].Addr(), 0))
+	return connectTo(t, ctx, pair, pair.Server.Addresses[0].Addr())
+}
+
+// connectTo opens a TCP connection between the ends of a pair, whose server calls
+// itself by an address.
+func connectTo(t *testing.T, ctx context.Context, pair topologies.Pair, server netip.Addr) (near, far *sock.Conn) {
+	t.Helper()
+	listener, err := sock.Listen(ctx, pair.Server.Host, netip.AddrPortFrom(server, 0))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(listener.Close)
-	if client, err = sock.Dial(ctx, pair.Client.Host, listener.Addr); err != nil {
+	if near, err = sock.Dial(ctx, pair.Client.Host, listener.Addr); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { client.Close() })
-	if server, err = listener.Accept(); err != nil {
+	t.Cleanup(func() { near.Close() })
+	if far, err = listener.Accept(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { server.Close() })
-	return client, server
+	t.Cleanup(func() { far.Close() })
+	return near, far
 }
 
 // patience is how long a test waits for what takes no time to speak of.
@@ -76,10 +84,15 @@ func TestEveryTopologyCarriesAConnection(t *testing.T) {
 			return b.Pair, err
 		},
 	} {
-		for _, family := range []topologies.Family{topologies.IPv4, topologies.IPv6} {
+		for _, family := range []topologies.Family{topologies.IPv4, topologies.IPv6, topologies.IPv4Mapped} {
 			t.Run(name+"/"+string(family), func(t *testing.T) {
 				t.Parallel()
-				client, server := connect(t, patience(t), build(t, make, family))
+				pair := build(t, make, family)
+				address := family.Socket(pair.Server.Addresses[0].Addr())
+				client, server := connectTo(t, patience(t), pair, address)
+				if got := client.Remote.Addr(); got != address {
+					t.Errorf("the client calls the server %v, want %v", got, address)
+				}
 				info, err := client.Info()
 				if err != nil {
 					t.Fatal(err)

@@ -6,13 +6,12 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"os/exec"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/finwait/finwait/harness/lab"
 	"github.com/finwait/finwait/harness/rootless"
+	"github.com/finwait/finwait/harness/rootless/rootlesstest"
 	"github.com/finwait/finwait/harness/segment"
 	"github.com/finwait/finwait/harness/sock"
 	"github.com/finwait/finwait/topologies"
@@ -20,9 +19,6 @@ import (
 
 // user makes the test binary a program that an ordinary user runs.
 const user = "FINWAIT_TOPOLOGIES_USER"
-
-// unable is its exit status where the system forbids namespaces and says why.
-const unable = 77
 
 func TestMain(m *testing.M) {
 	if os.Getenv(user) == "" {
@@ -36,7 +32,7 @@ func TestMain(m *testing.M) {
 	switch {
 	case errors.As(err, &forbidden) && len(forbidden.Reasons) > 0:
 		fmt.Println(err)
-		os.Exit(unable)
+		os.Exit(rootlesstest.Unable)
 	case err != nil:
 		fmt.Println(err)
 		os.Exit(1)
@@ -45,18 +41,9 @@ func TestMain(m *testing.M) {
 }
 
 func TestAnOrdinaryUserTalksOverAWire(t *testing.T) {
-	cmd := exec.Command("/proc/self/exe")
-	cmd.Env = append(os.Environ(), user+"=1")
-	cmd.Dir = "/"
-	if os.Geteuid() == 0 {
-		// The user needs no path to the program, but has to be able to read it.
-		if err := os.Chmod("/proc/self/exe", 0o755); err != nil {
-			t.Fatal(err)
-		}
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
-	}
+	cmd := rootlesstest.Command(t, user+"=1")
 	out, err := cmd.CombinedOutput()
-	if cmd.ProcessState != nil && cmd.ProcessState.ExitCode() == unable {
+	if cmd.ProcessState != nil && cmd.ProcessState.ExitCode() == rootlesstest.Unable {
 		t.Skipf("%s", out)
 	}
 	if err != nil {

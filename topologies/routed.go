@@ -10,19 +10,22 @@ import (
 // into an octet.
 var (
 	clientSubnet = map[Family]addressPair{
-		IPv4: {netip.MustParsePrefix("192.0.2.1/24"), netip.MustParsePrefix("192.0.2.254/24")},
-		IPv6: {netip.MustParsePrefix("2001:db8:1::1/64"), netip.MustParsePrefix("2001:db8:1::fe/64")},
+		IPv4:       {netip.MustParsePrefix("192.0.2.1/24"), netip.MustParsePrefix("192.0.2.254/24")},
+		IPv4Mapped: {netip.MustParsePrefix("192.0.2.1/24"), netip.MustParsePrefix("192.0.2.254/24")},
+		IPv6:       {netip.MustParsePrefix("2001:db8:1::1/64"), netip.MustParsePrefix("2001:db8:1::fe/64")},
 	}
 	serverSubnet = map[Family]addressPair{
-		IPv4: {netip.MustParsePrefix("198.51.100.254/24"), netip.MustParsePrefix("198.51.100.2/24")},
-		IPv6: {netip.MustParsePrefix("2001:db8:2::fe/64"), netip.MustParsePrefix("2001:db8:2::2/64")},
+		IPv4:       {netip.MustParsePrefix("198.51.100.254/24"), netip.MustParsePrefix("198.51.100.2/24")},
+		IPv4Mapped: {netip.MustParsePrefix("198.51.100.254/24"), netip.MustParsePrefix("198.51.100.2/24")},
+		IPv6:       {netip.MustParsePrefix("2001:db8:2::fe/64"), netip.MustParsePrefix("2001:db8:2::2/64")},
 	}
 )
 
 // forwarding is the sysctl by which a host becomes a router.
 var forwarding = map[Family]string{
-	IPv4: "net.ipv4.conf.all.forwarding",
-	IPv6: "net.ipv6.conf.all.forwarding",
+	IPv4:       "net.ipv4.conf.all.forwarding",
+	IPv4Mapped: "net.ipv4.conf.all.forwarding",
+	IPv6:       "net.ipv6.conf.all.forwarding",
 }
 
 // Routed is a client and a server in subnets of their own, with a router in

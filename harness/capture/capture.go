@@ -281,10 +281,12 @@ func (c *Capture) Restart(ctx context.Context) error {
 	c.mu.Lock()
 	returned := c.returned
 	c.mu.Unlock()
+	// What is stamped from now on may come in only after the proof, and then belongs
+	// to the new recording; the proof's markers flush what was stamped before.
+	epoch, offset := clock.Now(), clock.MeasureOffset()
 	if err := errors.Join(c.Stop(ctx).Doubts...); err != nil {
 		return err
 	}
-	epoch, offset := clock.Now(), clock.MeasureOffset()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i, t := range c.taps {

@@ -65,7 +65,7 @@ func (m *marker) openEthernet() (int, error) {
 	m.begin = append(m.begin, m.peer.MAC...)
 	m.begin = append(m.begin, m.end.MAC...)
 	m.begin = binary.BigEndian.AppendUint16(m.begin, markerType)
-	return packetSocket(m.end, 0)
+	return m.end.PacketSocket(0)
 }
 
 // openIP opens a raw socket. It has to be there at the other end as well: a host

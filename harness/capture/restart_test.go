@@ -2,8 +2,16 @@ package capture
 
 import (
 	"context"
+	"errors"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/finwait/finwait/harness/clock"
+	"github.com/finwait/finwait/harness/segment"
 )
 
 func TestRestartBeginsAnew(t *testing.T) {
@@ -39,6 +47,50 @@ func TestRestartWantsSilence(t *testing.T) {
 	}
 }
 
+// Whatever comes in while a recording is replaced is found, or belongs to the next
+// one, and was seen after that had begun.
+func TestNothingIsOlderThanItsRecording(t *testing.T) {
+	t.Parallel()
+	ends := linked(t, ipv4)
+	c := started(t, ends)
+	took := time.Duration(0) // by a Restart
+	for round := range 300 {
+		// A long recording takes Stop long to hand out, when its proof is over.
+		c.mu.Lock()
+		c.sightings[0] = append(c.sightings[0], make([]segment.Sighting, 2000)...)
+		c.mu.Unlock()
+		c.Stop(t.Context())
+		began, done := make(chan clock.Instant), make(chan struct{})
+		go func() {
+			defer close(done)
+			for until := (<-began).Add(took * time.Duration(round%100) / 80); clock.Now() < until; {
+				runtime.Gosched()
+			}
+			refused(t, ends)
+		}()
+		start := clock.Now()
+		began <- start
+		err := c.Restart(t.Context())
+		over := clock.Now()
+		<-done
+		recording := c.Stop(t.Context())
+		took = took*9/10 + over.Sub(start)/10
+		if err != nil { // nothing else is wrong with this capture, so it can try again
+			if !strings.Contains(err.Error(), "segments after the recording had ended") {
+				t.Fatal(err)
+			}
+			continue
+		}
+		for i, seen := range recording.Sightings {
+			for _, s := range seen {
+				if s.At < 0 {
+					t.Fatalf("round %d: end %d saw %v at %v, and nothing doubts it", round, i, s.Segment, s.At)
+				}
+			}
+		}
+	}
+}
+
 func TestRestartWantsNothingLost(t *testing.T) {
 	t.Parallel()
 	c := started(t, linked(t, ipv4))
@@ -53,12 +105,28 @@ func TestRestartWantsProof(t *testing.T) {
 	t.Parallel()
 	c := started(t, linked(t, ipv4))
 	c.Stop(t.Context())
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	for i := range c.taps { // no marker comes through
-		c.taps[i].close()
+	nothing := unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: 0}
+	var err error
+	if control := c.taps[1].raw.Control(func(fd uintptr) {
+		err = unix.SetsockoptSockFprog(int(fd), unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: 1, Filter: &nothing})
+	}); control != nil || err != nil {
+		t.Fatal(control, err)
 	}
-	if err := c.Restart(ctx); err == nil {
-		t.Error("closed taps were taken for live ones")
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if err := c.Restart(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("with a tap that sees no marker: got %v", err)
+	}
+}
+
+func TestRestartWantsLiveTaps(t *testing.T) {
+	t.Parallel()
+	for i := range 2 {
+		c := started(t, linked(t, ipv4))
+		c.Stop(t.Context())
+		c.taps[i].close()
+		if err := c.Restart(t.Context()); err == nil || !strings.Contains(err.Error(), "stopped") {
+			t.Errorf("with tap %d closed: got %v", i, err)
+		}
 	}
 }

@@ -1,13 +1,13 @@
 package capture
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/finwait/finwait/harness/clock"
 	"github.com/finwait/finwait/harness/lab"
 )
 
@@ -51,59 +51,17 @@ func openTap(end *lab.End) (*tap, error) {
 	fail := func(err error) error {
 		return fmt.Errorf("open a tap on %s of %s: %w", end.Name, end.Host.Name, err)
 	}
-	fd, err := packetSocket(end, unix.ETH_P_ALL)
+	fd, err := end.Tap(receiveBuffer)
 	if err != nil {
 		return nil, fail(err)
 	}
 	t := &tap{end: end, file: os.NewFile(uintptr(fd), "tap")}
-	if t.raw, err = t.file.SyscallConn(); err == nil {
-		err = t.configure(fd)
-	}
-	if err != nil {
+	if t.raw, err = t.file.SyscallConn(); err != nil {
 		t.file.Close()
 		return nil, fail(err)
 	}
 	return t, nil
 }
-
-func (t *tap) configure(fd int) error {
-	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1); err != nil {
-		return fmt.Errorf("ask for time stamps: %w", err)
-	}
-	// SO_RCVBUFFORCE is not for everyone who may open a tap; without it the
-	// buffer is as large as net.core.rmem_max allows.
-	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer) == nil {
-		return nil
-	}
-	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, receiveBuffer); err != nil {
-		return fmt.Errorf("enlarge the receive buffer: %w", err)
-	}
-	return nil
-}
-
-// packetSocket opens a non-blocking packet socket in the end's namespace,
-// bound to the end. Protocol 0 receives nothing.
-func packetSocket(end *lab.End, protocol uint16) (int, error) {
-	fd := -1
-	err := end.Host.Do(func() error {
-		var err error
-		fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
-		if err != nil {
-			return fmt.Errorf("socket(AF_PACKET): %w", err)
-		}
-		return nil
-	})
-	if err != nil {
-		return -1, err
-	}
-	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: bigEndian(protocol), Ifindex: end.Index}); err != nil {
-		unix.Close(fd)
-		return -1, fmt.Errorf("bind to interface %d: %w", end.Index, err)
-	}
-	return fd, nil
-}
-
-func bigEndian(v uint16) uint16 { return v<<8 | v>>8 }
 
 // next waits for a frame, or until the tap is closed.
 func (t *tap) next() (frame, error) {
@@ -123,13 +81,13 @@ func (t *tap) next() (frame, error) {
 
 func receive(fd int) (frame, error) {
 	octets := make([]byte, snap)
-	control := make([]byte, unix.CmsgSpace(16)) // one struct timespec
+	control := make([]byte, clock.StampSpace)
 	// MSG_TRUNC makes the kernel return the whole length of the frame.
 	n, controlLen, _, from, err := unix.Recvmsg(fd, octets, control, unix.MSG_TRUNC)
 	if err != nil {
 		return frame{}, err
 	}
-	stamp, err := timestamp(control[:controlLen])
+	stamp, err := clock.Stamp(control[:controlLen])
 	if err != nil {
 		return frame{}, err
 	}
@@ -144,21 +102,6 @@ func receive(fd int) (frame, error) {
 		sent:   link.Pkttype == unix.PACKET_OUTGOING,
 		ours:   link.Pkttype == unix.PACKET_OUTGOING || link.Pkttype == unix.PACKET_HOST,
 	}, nil
-}
-
-func timestamp(control []byte) (int64, error) {
-	messages, err := unix.ParseSocketControlMessage(control)
-	if err != nil {
-		return 0, fmt.Errorf("read the time stamp of a frame: %w", err)
-	}
-	for _, m := range messages {
-		if m.Header.Level == unix.SOL_SOCKET && m.Header.Type == unix.SCM_TIMESTAMPNS && len(m.Data) >= 16 {
-			seconds := int64(binary.NativeEndian.Uint64(m.Data))
-			nanoseconds := int64(binary.NativeEndian.Uint64(m.Data[8:]))
-			return seconds*1e9 + nanoseconds, nil
-		}
-	}
-	return 0, errors.New("a frame came without a time stamp")
 }
 
 // lost returns how many frames the kernel could not queue for the tap since it

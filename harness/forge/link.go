@@ -37,21 +37,11 @@ func openLink(end, peer *lab.End) (*link, error) {
 	if end.Addresses[0].Addr().Is6() {
 		l.mss, protocol = 1500-40-20, unix.ETH_P_IPV6
 	}
-	var fd int
-	if err := end.Host.Do(func() (err error) {
-		fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
-		return err
-	}); err != nil {
-		return nil, fmt.Errorf("socket(AF_PACKET): %w", err)
+	fd, err := end.PacketSocket(protocol)
+	if err != nil {
+		return nil, err
 	}
 	l.file = os.NewFile(uintptr(fd), "forged client")
-	// A socket for one protocol gets what the end receives, and nothing of what
-	// it sends (net/core/dev.c, dev_queue_xmit_nit).
-	inNetworkOrder := protocol<<8 | protocol>>8
-	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: inNetworkOrder, Ifindex: end.Index}); err != nil {
-		l.close()
-		return nil, fmt.Errorf("bind: %w", err)
-	}
 	return l, nil
 }
 

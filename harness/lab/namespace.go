@@ -154,7 +154,7 @@ func writeSysctl(name, value string) error {
 
 func hint(err error) string {
 	if errors.Is(err, unix.EPERM) {
-		return " (run it as root: network namespaces need CAP_SYS_ADMIN)"
+		return " (network namespaces need CAP_SYS_ADMIN: run it as root, or in a user namespace, as package rootless does)"
 	}
 	return ""
 }

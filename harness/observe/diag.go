@@ -16,13 +16,21 @@ import (
 // of include/uapi/linux/inet_diag.h. It makes the kernel look the connection up
 // as it would for a segment (net/ipv4/inet_diag.c, inet_diag_find_one_icsk);
 // a dump goes through all buckets of the machine's table instead.
-type connection struct{ local, remote netip.AddrPort }
+type connection struct {
+	local, remote netip.AddrPort
+	cookie        cookie
+}
+
+// A cookie is what the kernel tells a socket by from all others that it has or had
+// (net/core/sock_diag.c, sock_diag_check_cookie). None is 0.
+type cookie uint64
+
+const anyCookie cookie = 1<<64 - 1 // INET_DIAG_NOCOOKIE, twice
 
 const (
 	sizeOfRequest = 56 // of struct inet_diag_req_v2
 	sizeOfAnswer  = 72 // of struct inet_diag_msg
 	anyState      = 0xffffffff
-	noCookie      = 0xffffffff // INET_DIAG_NOCOOKIE
 )
 
 // Len is the length of the question in octets.
@@ -41,14 +49,15 @@ func (c connection) Serialize() []byte {
 		octets = append(octets, address[:]...)
 	}
 	octets = binary.NativeEndian.AppendUint32(octets, 0) // any interface
-	octets = binary.NativeEndian.AppendUint32(octets, noCookie)
-	return binary.NativeEndian.AppendUint32(octets, noCookie)
+	octets = binary.NativeEndian.AppendUint32(octets, uint32(c.cookie))
+	return binary.NativeEndian.AppendUint32(octets, uint32(c.cookie>>32))
 }
 
 // An answer is what struct inet_diag_msg says.
 type answer struct {
 	state, timer  uint8
 	local, remote netip.AddrPort
+	cookie        cookie
 	expires       uint32 // of the timer, in milliseconds
 	inode         uint32 // 0 where no program holds the socket
 }
@@ -68,6 +77,8 @@ func readAnswer(octets []byte) (answer, error) {
 	return answer{
 		state: octets[1], timer: octets[2],
 		local: end(4, 8), remote: end(6, 24),
+		cookie: cookie(binary.NativeEndian.Uint32(octets[44:])) |
+			cookie(binary.NativeEndian.Uint32(octets[48:]))<<32,
 		expires: binary.NativeEndian.Uint32(octets[52:]),
 		inode:   binary.NativeEndian.Uint32(octets[68:]),
 	}, nil
@@ -100,13 +111,41 @@ func (o *Observer) request(what, flags int, c connection) ([][]byte, error) {
 
 // Destroy ends what is left of a connection at once, mini-sockets included
 // (SOCK_DESTROY; CONFIG_INET_DIAG_DESTROY). That there is nothing left is no
-// error.
+// error; a kernel that cannot destroy anything says so all the same, by
+// unix.EOPNOTSUPP.
 func (o *Observer) Destroy(local, remote netip.AddrPort) error {
-	_, err := o.request(nl.SOCK_DESTROY, unix.NLM_F_ACK, connection{local, remote})
-	if err != nil && !errors.Is(err, unix.ENOENT) {
+	var err error
+	// A mini-socket may have taken the socket's place since the kernel was asked
+	// for its cookie. It has one of its own, and nothing takes its place.
+	for range 2 {
+		var left bool
+		if left, err = o.destroy(connection{local, remote, anyCookie}); !left {
+			break
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("destroy the connection of %s from %v to %v: %w", o.host.Name, local, remote, err)
 	}
 	return nil
+}
+
+// destroy destroys the socket that is found to be the connection's: by its cookie,
+// because by its addresses the kernel would find the listener where the connection
+// is gone. left tells that there was one, which was not there any more.
+func (o *Observer) destroy(c connection) (left bool, err error) {
+	got, found, err := o.ask(c)
+	if err != nil {
+		return false, err
+	}
+	c.cookie = 0
+	if found {
+		c.cookie = got.cookie
+	}
+	_, err = o.request(nl.SOCK_DESTROY, unix.NLM_F_ACK, c)
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ESTALE) {
+		return found, nil
+	}
+	return false, err
 }
 
 func family(a netip.AddrPort) uint8 {

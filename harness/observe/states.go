@@ -60,7 +60,7 @@ func (o *Observer) StatusOf(local, remote netip.AddrPort) (Status, error) {
 	fail := func(err error) (Status, error) {
 		return Status{}, fmt.Errorf("ask sock_diag of %s for the state of %v to %v: %w", o.host.Name, local, remote, err)
 	}
-	got, found, err := o.ask(connection{local, remote})
+	got, found, err := o.ask(connection{local, remote, anyCookie})
 	if err != nil {
 		return fail(err)
 	}

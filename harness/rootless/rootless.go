@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/signal"
 	"runtime"
 
 	"golang.org/x/sys/unix"
@@ -23,8 +24,8 @@ func init() { runtime.LockOSThread() }
 
 // Enter returns nil where this process may make network namespaces. Where it
 // may not, Enter runs the program again in a user namespace, with the same
-// arguments, environment and open files, passes signals on to it, and exits
-// with its status, or 128 and the signal's number if a signal ended it. An error
+// arguments, environment and open files, but SIGTTOU ignored, passes signals on to
+// it, and exits with its status, or 128 and the signal's number if a signal ended it. An error
 // means that it may not there either, and is a *Forbidden where the system said
 // so. Enter belongs at the beginning of main, on its goroutine.
 func Enter() error {
@@ -35,6 +36,10 @@ func Enter() error {
 	if !errors.Is(err, fs.ErrPermission) {
 		return forbidden(networkNamespace, err)
 	}
+	// The program runs in a process group of its own, in the background of a
+	// terminal, which may stop such a one when it writes (stty(1), tostop). What is
+	// ignored stays so across exec.
+	signal.Ignore(unix.SIGTTOU)
 	if err := probe(); err != nil {
 		return err
 	}

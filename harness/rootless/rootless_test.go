@@ -18,14 +18,12 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/finwait/finwait/harness/rootless/rootlesstest"
 )
 
 // role makes the test binary a program that an ordinary user runs.
 const role = "FINWAIT_ROOTLESS_ROLE"
-
-// unable is the exit status of such a program where the system forbids
-// namespaces and says why.
-const unable = 77
 
 // programs do what they are for after Enter.
 var programs = map[string]func(){
@@ -42,6 +40,11 @@ var programs = map[string]func(){
 		third, _ := os.ReadFile("/dev/fd/3")
 		fmt.Fprintf(os.Stderr, "%d %s", os.Geteuid(), third)
 		fmt.Printf("%q %s", os.Args[1:], in)
+	},
+	"say": func() {
+		if _, err := os.Stdout.WriteString(os.Args[1]); err != nil {
+			os.Exit(1)
+		}
 	},
 	"write": func() {
 		if err := os.WriteFile(os.Args[1], nil, 0o600); err != nil {
@@ -80,7 +83,7 @@ func TestMain(m *testing.M) {
 		fmt.Println(err)
 		var known *Forbidden
 		if errors.As(err, &known) && len(known.Reasons) > 0 {
-			os.Exit(unable)
+			os.Exit(rootlesstest.Unable)
 		}
 		os.Exit(1)
 	}
@@ -88,24 +91,11 @@ func TestMain(m *testing.M) {
 	os.Exit(0)
 }
 
-// asUser is the test binary as a program of an ordinary user. The program needs
-// no path to itself, only to be readable.
+// asUser is the test binary as a program of an ordinary user.
 func asUser(t *testing.T, program string, args ...string) *exec.Cmd {
 	t.Helper()
-	cmd := exec.Command("/proc/self/exe", args...)
-	cmd.Env = append(os.Environ(), role+"="+program)
-	cmd.Dir = "/"
-	cmd.SysProcAttr = &syscall.SysProcAttr{}
-	if os.Geteuid() == 0 {
-		if err := os.Chmod("/proc/self/exe", 0o755); err != nil {
-			t.Fatal(err)
-		}
-		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
-	}
-	return cmd
+	return rootlesstest.Command(t, role+"="+program, args...)
 }
-
-const nobody = 65534
 
 // run returns what the program wrote to its standard output, and its exit
 // status. Where the system forbids namespaces the test is skipped.
@@ -116,7 +106,7 @@ func run(t *testing.T, cmd *exec.Cmd) (stdout string, status int) {
 	if err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
 	}
-	if status = cmd.ProcessState.ExitCode(); status == unable {
+	if status = cmd.ProcessState.ExitCode(); status == rootlesstest.Unable {
 		t.Skip(strings.TrimSpace(string(out)))
 	}
 	return string(out), status
@@ -143,7 +133,7 @@ func TestArgumentsAndFilesArePassedOn(t *testing.T) {
 	cmd := asUser(t, "echo", "-x", "a b", "")
 	cmd.Stdin, cmd.Stderr, cmd.ExtraFiles = strings.NewReader("in"), &stderr, []*os.File{third}
 	if os.Geteuid() == 0 {
-		if err := third.Chown(nobody, nobody); err != nil {
+		if err := third.Chown(rootlesstest.Nobody, rootlesstest.Nobody); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -163,8 +153,8 @@ func TestFilesAreTheCallers(t *testing.T) {
 	t.Cleanup(func() { os.RemoveAll(folder) })
 	want := os.Geteuid()
 	if want == 0 {
-		want = nobody
-		if err := os.Chown(folder, nobody, nobody); err != nil {
+		want = rootlesstest.Nobody
+		if err := os.Chown(folder, rootlesstest.Nobody, rootlesstest.Nobody); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -202,7 +192,7 @@ func start(t *testing.T) (cmd *exec.Cmd, lines *bufio.Scanner, pidfd int) {
 	lines.Scan()
 	pid, err := strconv.Atoi(lines.Text())
 	if err != nil {
-		if _ = cmd.Wait(); cmd.ProcessState.ExitCode() == unable {
+		if _ = cmd.Wait(); cmd.ProcessState.ExitCode() == rootlesstest.Unable {
 			t.Skip(lines.Text())
 		}
 		t.Fatalf("it did not start: %s", lines.Text())
@@ -253,7 +243,64 @@ func TestNothingSurvivesSIGKILL(t *testing.T) {
 	}
 }
 
-// stopped waits until a process is stopped by a signal, or is no longer.
+// A terminal may stop whoever writes to it from the background (stty(1), tostop).
+func TestATerminalMayStopTheBackground(t *testing.T) {
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer master.Close()
+	terminal := slave(t, master)
+	defer terminal.Close()
+	cmd := asUser(t, "say", "written")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = terminal, terminal, terminal
+	cmd.SysProcAttr.Setsid, cmd.SysProcAttr.Setctty = true, true
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	stop := time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() })
+	defer stop.Stop()
+	_ = cmd.Wait()
+	if err := terminal.Close(); err != nil {
+		t.Fatal(err)
+	}
+	said, _ := io.ReadAll(master) // with EIO at its end, when nobody has the terminal open
+	switch status := cmd.ProcessState.ExitCode(); {
+	case status == rootlesstest.Unable:
+		t.Skip(string(said))
+	case status != 0 || string(said) != "written":
+		t.Errorf("it wrote %q and ended with %v", said, cmd.ProcessState)
+	}
+}
+
+// slave opens the other end of a pseudo-terminal (pty(7)), with tostop.
+func slave(t *testing.T, master *os.File) *os.File {
+	t.Helper()
+	fd := int(master.Fd())
+	if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
+		t.Fatal(err)
+	}
+	number, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	terminal, err := os.OpenFile("/dev/pts/"+strconv.Itoa(number), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mode, err := unix.IoctlGetTermios(int(terminal.Fd()), unix.TCGETS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mode.Lflag |= unix.TOSTOP
+	if err := unix.IoctlSetTermios(int(terminal.Fd()), unix.TCSETS, mode); err != nil {
+		t.Fatal(err)
+	}
+	return terminal
+}
+
+// stopped waits until a process is stopped by a signal, or is no longer. Only the
+// parent of one can be told of it (waitpid(2)), so it has to look.
 func stopped(t *testing.T, pid int, want bool) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
@@ -297,7 +344,7 @@ func TestLimitsAreNamed(t *testing.T) {
 	run(t, asUser(t, "exit", "0"))
 	for _, name := range []string{"max_user_namespaces", "max_net_namespaces"} {
 		cmd := asUser(t, "limited", name)
-		two := []syscall.SysProcIDMap{{ContainerID: 0, HostID: nobody, Size: 1}, {ContainerID: 1, HostID: nobody - 1, Size: 1}}
+		two := []syscall.SysProcIDMap{{ContainerID: 0, HostID: rootlesstest.Nobody, Size: 1}, {ContainerID: 1, HostID: rootlesstest.Nobody - 1, Size: 1}}
 		cmd.SysProcAttr = &syscall.SysProcAttr{
 			Cloneflags: unix.CLONE_NEWUSER, UidMappings: two, GidMappings: two, GidMappingsEnableSetgroups: true,
 			Credential: &syscall.Credential{Uid: 0, Gid: 0},
@@ -306,7 +353,7 @@ func TestLimitsAreNamed(t *testing.T) {
 		if cmd.ProcessState == nil {
 			t.Fatal(err)
 		}
-		if status := cmd.ProcessState.ExitCode(); status != unable || !strings.Contains(string(out), "user."+name+" is 0") {
+		if status := cmd.ProcessState.ExitCode(); status != rootlesstest.Unable || !strings.Contains(string(out), "user."+name+" is 0") {
 			t.Errorf("%s: it exits %d and says %q", name, status, out)
 		}
 	}
@@ -334,7 +381,7 @@ func TestAFilterIsNamed(t *testing.T) {
 	run(t, asUser(t, "exit", "0"))
 	out, err := asUser(t, "filtered").Output()
 	var exit *exec.ExitError
-	if !errors.As(err, &exit) || exit.ExitCode() != unable ||
+	if !errors.As(err, &exit) || exit.ExitCode() != rootlesstest.Unable ||
 		!strings.HasPrefix(string(out), "unshare(CLONE_NEWNET): operation not permitted: ") || !strings.Contains(string(out), "seccomp") {
 		t.Errorf("it ended with %v and said %q", err, out)
 	}

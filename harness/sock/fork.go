@@ -1,7 +1,6 @@
 package sock
 
 import (
-	"os/exec"
 	"runtime"
 	"sync"
 	"syscall"
@@ -13,18 +12,13 @@ import (
 // exec that follows. A close(2) in between is not the last, so it sends no FIN:
 // that is left to the exec. Hence sockets are closed while nobody forks.
 //
-// starting is held for writing while this package starts a process, because
-// syscall.ForkLock is given back too early: once the kernel lets the parent run
-// again, which is before it closes the child's copies (fs/exec.c,
-// begin_new_exec: exec_mmap comes before do_close_on_exec).
+// starting is held for writing from when this package starts a process until that
+// says that it runs, because syscall.ForkLock is given back too early: once the
+// kernel lets the parent run again, which is before it closes the child's copies
+// (fs/exec.c, begin_new_exec: exec_mmap comes before do_close_on_exec). Nor is the
+// exec over when os/exec says so: it waits for the end of a pipe, whose copy is
+// closed before those with higher numbers are (fs/file.c, do_close_on_exec).
 var starting sync.RWMutex
-
-// start starts a process and returns when its exec is over.
-func start(cmd *exec.Cmd) error {
-	starting.Lock()
-	defer starting.Unlock()
-	return cmd.Start()
-}
 
 // closeUnforked closes the socket while nobody forks. A close that lingers may
 // take long, and others may fork as soon as it has begun: the descriptor is

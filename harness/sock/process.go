@@ -45,11 +45,16 @@ func startOwner(ctx context.Context, socket *os.File) (*process, error) {
 		return nil, err
 	}
 	p.cmd.Stderr = p.cmd.Stdout
-	if err := start(p.cmd); err != nil {
+	said, n := make([]byte, 1), 0
+	starting.Lock()
+	if err = p.cmd.Start(); err == nil {
+		n, _ = report.Read(said)
+	}
+	starting.Unlock()
+	if err != nil {
 		return nil, err
 	}
-	said := make([]byte, 1)
-	if n, _ := report.Read(said); n == 0 || said[0] != owner.Ready {
+	if n == 0 || said[0] != owner.Ready {
 		_ = p.cmd.Process.Kill()
 		rest, _ := io.ReadAll(report)
 		_ = p.cmd.Wait()

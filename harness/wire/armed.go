@@ -51,7 +51,7 @@ func (r *armed) awaits(s segment.Seen) bool {
 func (r *armed) make(c *connection) (f frame, made bool) {
 	octets, err := c.frame(r.side, r.own)
 	r.fired, r.failed = err == nil, err
-	return frame{from: r.side, octets: octets, rule: r}, err == nil
+	return frame{from: r.side, octets: octets, rule: r, kept: true}, err == nil
 }
 
 // keeps reports whether the rule keeps a segment back.

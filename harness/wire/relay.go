@@ -96,7 +96,11 @@ func (w *Wire) sendDue() error {
 
 // leave sends a frame that has come to the other end, and what waits for it.
 func (w *Wire) leave(f frame) error {
-	for _, out := range w.board.leave(f) {
+	leaving := w.board.leave(f)
+	if len(leaving) == 0 {
+		w.note(f) // from here on a rule keeps it; what it waited before, it waited for the wire
+	}
+	for _, out := range leaving {
 		if err := w.send(out); err != nil {
 			return err
 		}
@@ -127,10 +131,11 @@ func (w *Wire) send(f frame) error {
 	}
 }
 
-// note measures the stay of a frame that has been sent on.
+// note measures the stay of a frame that has been sent on, or that a rule begins
+// to keep.
 func (w *Wire) note(f frame) {
-	if f.rule == nil {
-		stay := clock.Now().Sub(f.came) - w.oneWay
+	if !f.kept {
+		stay := clock.Now().Sub(f.came) - w.oneWay - f.later()
 		w.board.counts.LongestStay = max(w.board.counts.LongestStay, stay)
 	}
 }

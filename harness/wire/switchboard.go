@@ -27,6 +27,8 @@ type frame struct {
 	came   clock.Instant
 	seen   segment.Seen // where it holds a segment
 	rule   *armed       // the one that acts on it, if one does
+	kept   bool         // whether it leaves when a rule says so: it was kept back, or made
+	freed  bool         // whether rules were armed after it had come
 }
 
 // keep returns the frame with octets of its own.
@@ -34,6 +36,9 @@ func (f frame) keep() frame {
 	f.octets = slices.Clone(f.octets)
 	return f
 }
+
+// free takes the frame out of the reach of all rules.
+func (f *frame) free() { f.rule, f.kept, f.freed = nil, true, true }
 
 // later is how much longer than others the frame has to be under way.
 func (f frame) later() time.Duration {
@@ -51,8 +56,9 @@ type Counts struct {
 	// they are passed on like any other frame.
 	Unreadable int
 	// LongestStay is the longest time that a frame was in the wire beyond what the
-	// wire takes anyhow, from when the kernel received it until it had been sent on:
-	// of frames that no rule names, and since rules were armed last.
+	// wire takes anyhow, since rules were armed last: from when the kernel received
+	// it until it had been sent on, or until a hold or a swap took it. What a rule
+	// takes, by a delay as well, is not counted.
 	LongestStay time.Duration
 }
 
@@ -107,6 +113,7 @@ func (b *switchboard) leave(f frame) []frame {
 	case hold, swap:
 		if !r.reached { // else what it would wait for has been delivered
 			held := f.keep()
+			held.kept = true
 			r.held = &held
 			return nil
 		}
@@ -123,7 +130,7 @@ func (b *switchboard) deliver(f frame) []frame {
 	b.tracker.Delivered(f.seen)
 	out := []frame{f}
 	for _, r := range b.rules {
-		if !r.awaits(f.seen) {
+		if f.freed || !r.awaits(f.seen) {
 			continue
 		}
 		r.reached = true

@@ -78,7 +78,7 @@ func Open(client, server *lab.End, options ...Option) (*Wire, error) {
 		}
 	}
 	for i, end := range w.ends {
-		fd, err := openPort(end)
+		fd, err := end.Tap(receiveBuffer)
 		if err != nil {
 			w.closeFiles()
 			return nil, fmt.Errorf("open a wire at %s of %s: %w", end.Name, end.Host.Name, err)
@@ -100,16 +100,20 @@ func Open(client, server *lab.End, options ...Option) (*Wire, error) {
 	return w, nil
 }
 
-// Arm puts rules in place of those before. A rule acts on what comes in after
-// Arm has returned.
+// Arm puts rules in place of those before. A rule acts on, and waits for, what the
+// wire takes in after Arm has returned; what is on its way then arrives when it
+// would have, and what a rule keeps back is lost.
 func (w *Wire) Arm(rules ...Rule) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.board.arm(rules)
+	for i := range w.underWay {
+		w.underWay[i].free()
+	}
 }
 
-// Idle reports whether the wire is empty: no rule keeps anything back, and
-// nothing is on its way to the other end.
+// Idle reports whether the wire is empty of what it has taken in: no rule keeps
+// anything back, and nothing is on its way to the other end.
 func (w *Wire) Idle() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -120,13 +124,19 @@ func (w *Wire) Idle() bool {
 // frames it lost, or which rule has not done what it is for; nil if nothing is
 // wrong.
 func (w *Wire) Finished() error {
+	// The links take long to answer, while no frame is to wait for the lock.
+	dropped, err := w.askLinks()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.err != nil {
 		return w.err
 	}
 	if w.open {
-		if err := w.countLost(); err != nil {
+		w.dropped = max(w.dropped, dropped)
+		if err == nil {
+			err = w.askPorts()
+		}
+		if err != nil {
 			return fmt.Errorf("ask what the wire between %s lost: %w", w.between(), err)
 		}
 	}
@@ -139,24 +149,36 @@ func (w *Wire) Finished() error {
 	return w.board.unfinished()
 }
 
-// countLost asks the packet sockets, which count anew after each question, and
-// the links, on which a frame is lost when too many wait for a processor
-// (net/core/dev.c, enqueue_to_backlog).
-func (w *Wire) countLost() error {
-	w.dropped = 0
-	for i, end := range w.ends {
-		stats, err := unix.GetsockoptTpacketStats(w.ports[i], unix.SOL_PACKET, unix.PACKET_STATISTICS)
+// askLinks asks the links of an open wire how many frames they have dropped, as they
+// do when too many wait for a processor (net/core/dev.c, enqueue_to_backlog).
+func (w *Wire) askLinks() (dropped int, err error) {
+	w.mu.Lock()
+	open := w.open
+	w.mu.Unlock()
+	if !open {
+		return 0, nil
+	}
+	for _, end := range w.ends {
+		link, err := end.Host.Netlink.LinkByIndex(end.Index)
+		if err != nil {
+			return dropped, err
+		}
+		if s := link.Attrs().Statistics; s != nil {
+			dropped += int(s.RxDropped + s.TxDropped)
+		}
+	}
+	return dropped, nil
+}
+
+// askPorts asks the packet sockets what they lost, which count anew after each
+// question.
+func (w *Wire) askPorts() error {
+	for _, port := range w.ports {
+		stats, err := unix.GetsockoptTpacketStats(port, unix.SOL_PACKET, unix.PACKET_STATISTICS)
 		if err != nil {
 			return err
 		}
 		w.lost += int(stats.Drops)
-		link, err := end.Host.Netlink.LinkByIndex(end.Index)
-		if err != nil {
-			return err
-		}
-		if s := link.Attrs().Statistics; s != nil {
-			w.dropped += int(s.RxDropped + s.TxDropped)
-		}
 	}
 	return nil
 }
@@ -167,11 +189,11 @@ func (w *Wire) between() string {
 }
 
 // KeptUp returns an error if the wire was so slow that a kernel may have taken it
-// for loss: if it kept a frame that no rule names for as long as a retransmission
-// timer, on top of what the wire takes anyhow. See Counts.
+// for loss: if it kept a frame for as long as a retransmission timer, on top of
+// what the wire takes anyhow and what rules do. See Counts.
 func (w *Wire) KeptUp(timer time.Duration) error {
 	if stay := w.Counts().LongestStay; stay >= timer {
-		return fmt.Errorf("the wire kept a frame for %v that it should have passed on at once, and a retransmission timer is as short as %v: it did not keep up", stay, timer)
+		return fmt.Errorf("the wire kept a frame for %v longer than it was to, and a retransmission timer is as short as %v: it did not keep up", stay, timer)
 	}
 	return nil
 }
