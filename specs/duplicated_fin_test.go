@@ -1,6 +1,8 @@
 package specs
 
 import (
+	"time"
+
 	. "github.com/onsi/ginkgo/v2"
 
 	. "github.com/finwait/finwait/harness/matchers"
@@ -17,25 +19,26 @@ import (
 var _ = Describe("A FIN that arrives twice is accepted once", func() {
 	for _, server := range shortPaths {
 		for _, family := range families {
-			played := func(side segment.Side, rules ...string) scenario.Scenario {
+			played := func(side segment.Side) scenario.Scenario {
 				return scenario.Scenario{
 					Name:        "duplicated-fin/" + side.String() + "/server-" + server.name + "/" + string(family) + "/wire",
 					Family:      family,
 					Server:      server.Behaviour,
 					ServerFirst: true,
-					Disturbance: scenario.Wire(nil, rules...),
+					Disturbance: scenario.Wire(nil, "duplicate "+side.String()+" fin"),
 				}
 			}
 
-			// The server's acknowledgements come so far apart that the client's call has
-			// returned in between: of a socket that is closed and still in use, the
-			// second would be discarded (net/ipv4/tcp_input.c, tcp_rcv_state_process,
-			// TCP_CLOSE).
-			twice := played(segment.Client, "duplicate client fin", "delay server ack-of-fin 2 by 20ms")
+			// The client's FINs and their acknowledgements come when the calls on both
+			// ends have returned, or fallen asleep: what finds its socket in use waits
+			// there, and is discarded if what came before it has closed the socket
+			// (net/ipv4/tcp_input.c, tcp_rcv_state_process, TCP_CLOSE).
+			twice := played(segment.Client)
+			twice.Disturbance = twice.Disturbance.(scenario.Wired).Over(20 * time.Millisecond)
 			twice.Good = teardown.Reset
-			Teardown(twice, AcknowledgeSecondFIN(segment.Server))
+			Teardown(twice, AcknowledgeSecondFIN(segment.Server), ResetBy(segment.Client), LeaveNothing())
 
-			Teardown(played(segment.Server, "duplicate server fin"), AcknowledgeSecondFIN(segment.Client))
+			Teardown(played(segment.Server), AcknowledgeSecondFIN(segment.Client))
 		}
 	}
 })
