@@ -208,6 +208,29 @@ func TestAStageThatBreaksWhileTheRecordingEndsIsNoOutcome(t *testing.T) {
 	}
 }
 
+// A FIN behind data that is on its way would change how that is sent again.
+func TestTheClientClosesLastWhenItsLastWordsHaveArrived(t *testing.T) {
+	t.Parallel()
+	const words = 1000
+	trial, err := scenario.Play(t.Context(), scenario.Scenario{
+		Name: "last-words", Family: topologies.IPv4, ServerFirst: true, Client: scenario.Behaviour{LastWords: words},
+		Disturbance: scenario.Wire(
+			[]teardown.Overtaking{{From: segment.Client, Fast: segment.KindACKOfFIN, Slow: segment.KindData}},
+			"delay client data by 100ms"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := trial.Exchange
+	numbering, _ := x.Numbering()
+	told := slices.IndexFunc(x.Client.Sightings, func(seen segment.Sighting) bool {
+		return !seen.Sent && numbering.Relative(seen.Segment).Ack == 4416+words
+	})
+	if told < 0 || x.Client.CalledAt < x.Client.Sightings[told].At {
+		t.Errorf("the client closed at %v, %s %q", x.Client.CalledAt, trial.Outcome, trial.Why)
+	}
+}
+
 // A rule that never fires, and one that cannot finish, are named.
 func TestAnUnfinishedRuleIsInconclusive(t *testing.T) {
 	t.Parallel()
