@@ -3,12 +3,15 @@ package specs
 import (
 	. "github.com/onsi/ginkgo/v2"
 
+	. "github.com/finwait/finwait/harness/matchers"
 	"github.com/finwait/finwait/harness/scenario"
+	"github.com/finwait/finwait/harness/segment"
 	"github.com/finwait/finwait/harness/sock"
 	"github.com/finwait/finwait/harness/teardown"
 )
 
-// An abort is a close() that ends in a RST.
+// An abort is a close() that ends in a RST, after which neither end knows the
+// connection any more.
 type abort struct {
 	closingPath
 	clientSays int // octets that the server leaves unread
@@ -37,7 +40,7 @@ var _ = Describe("A close that aborts resets the connection", func() {
 				Server:      server.Behaviour,
 				ServerFirst: true,
 				Good:        teardown.Reset,
-			})
+			}, ResetBy(segment.Server), LeaveNothing())
 		}
 	}
 
@@ -49,6 +52,6 @@ var _ = Describe("A close that aborts resets the connection", func() {
 			Server:      noFINWAIT2.Behaviour,
 			Disturbance: byWire,
 			Good:        teardown.Reset,
-		})
+		}, ResetBy(segment.Server), LeaveNothing())
 	}
 })

@@ -24,9 +24,10 @@ var (
 
 // closingPaths send a FIN. They differ in what is left of a socket in FIN_WAIT2
 // (net/ipv4/tcp.c, __tcp_close, and tcp_input.c, tcp_rcv_state_process): after
-// shutdown() all of it; after close(), or the end of the program, a mini-socket that the TIME_WAIT code
-// serves; after close() with more than 60 s (TCP_TIMEWAIT_LEN) to spend in
-// FIN_WAIT2, by tcp_fin_timeout or TCP_LINGER2, a full socket without a program.
+// shutdown() all of it; after close(), or the end of the program, a mini-socket
+// that the TIME_WAIT code serves; after close() with more than 60 s
+// (TCP_TIMEWAIT_LEN) to spend in FIN_WAIT2, by tcp_fin_timeout or TCP_LINGER2, a
+// full socket without a program.
 var closingPaths = []closingPath{
 	shutdown,
 	shutdownRDWR,

@@ -11,10 +11,10 @@ import (
 
 // The server has shut down its sending side and is in FIN_WAIT2 when a RST comes
 // that the client did not send. Only at exactly the sequence number that the server
-// expects, it ends the connection; anywhere else in the window it may be a blind
-// attacker's, and is answered by a challenge ACK (RFC 5961 section 3.2;
-// net/ipv4/tcp_input.c, tcp_validate_incoming). The client's numbers are 4416 from
-// its request on.
+// expects, it ends the connection, so that the client's FIN finds none, and is
+// answered by a RST. Anywhere else in the window it may be a blind attacker's, and
+// is answered by a challenge ACK (RFC 5961 section 3.2; net/ipv4/tcp_input.c,
+// tcp_validate_incoming). The client's numbers are 4416 from its request on.
 var _ = Describe("A RST from nowhere in FIN_WAIT2", func() {
 	for _, family := range families {
 		played := scenario.Scenario{
@@ -29,7 +29,7 @@ var _ = Describe("A RST from nowhere in FIN_WAIT2", func() {
 			s.Name += "/in-sequence"
 			s.Disturbance = scenario.Wire(nil, "inject client R 4416:4416(0) after client ack-of-fin")
 			s.Good = teardown.Reset
-			Teardown(s, SendChallengeACKs(segment.Server, 0))
+			Teardown(s, SendChallengeACKs(segment.Server, 0), ResetBy(segment.Server), LeaveNothing())
 		})
 
 		Context("changes nothing elsewhere in the window", func() {

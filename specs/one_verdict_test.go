@@ -36,6 +36,7 @@ var _ = Describe("However a FIN was overtaken, the verdict is the same", func() 
 					continue
 				}
 				Expect(err).NotTo(HaveOccurred())
+				Expect(trial.Outcome).NotTo(Equal(teardown.Inconclusive), ladder.Text(trial))
 				played = append(played, trial)
 			}
 			if len(played) < 2 {

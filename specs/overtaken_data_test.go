@@ -34,6 +34,6 @@ var _ = Describe("Data that the ACK of the peer's FIN overtook is accepted", fun
 		s := overtaken
 		s.Name, s.Family = s.Name+"/ipv4/wire/"+v.name, topologies.IPv4
 		v.apply(&s)
-		Teardown(s, Not(RetransmitFIN(segment.Client)))
+		Teardown(s, append(v.shows, Not(RetransmitFIN(segment.Client)))...)
 	}
 })

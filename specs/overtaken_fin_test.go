@@ -94,7 +94,7 @@ var _ = Describe("A FIN that its own ACK overtook is accepted", func() {
 				s := played
 				s.Name += "/ipv4/wire/" + v.name
 				v.apply(&s)
-				Teardown(s)
+				Teardown(s, v.shows...)
 			}
 		})
 	}

@@ -77,7 +77,8 @@ func (o options) run(ctx context.Context, args []string) error {
 	records, failure := o.play(ctx, images, programs)
 	if !slices.ContainsFunc(records, func(r *report.Record) bool { return len(r.Scenarios) > 0 }) {
 		if failure == nil {
-			failure = fmt.Errorf("--label-filter %q leaves no scenario to be recorded", o.labelFilter)
+			failure = fmt.Errorf("--label-filter %q leaves only specs of which no record is kept, and none of them failed: "+
+				"have it leave a scenario as well, such as in-order", o.labelFilter)
 		}
 		return failure
 	}

@@ -29,6 +29,22 @@ func EndAs(outcome teardown.Outcome) types.GomegaMatcher {
 	}
 }
 
+// LeaveNothing succeeds where no kernel knows the connection any more, not even in
+// TIME_WAIT.
+func LeaveNothing() types.GomegaMatcher {
+	return &matcher{
+		wish: "to leave nothing of the connection",
+		met: func(t teardown.Trial) bool {
+			for _, state := range t.States {
+				if state != "CLOSE" {
+					return false
+				}
+			}
+			return len(t.States) > 0
+		},
+	}
+}
+
 // CloseWithin succeeds where the side was closed at most so long after its
 // closing call. Elapsed time proves nothing by itself: use it beside a matcher
 // that looks at what happened.
@@ -78,6 +94,43 @@ func WaitForRTO(side segment.Side) types.GomegaMatcher {
 	}
 }
 
+// RetransmitBy succeeds where the side sent something again, and only by that
+// timer.
+func RetransmitBy(side segment.Side, timer teardown.Timer) types.GomegaMatcher {
+	return &matcher{
+		wish: fmt.Sprintf("to have the %v send again by the %s, and by nothing else", side, timer),
+		met: func(t teardown.Trial) bool {
+			again := false
+			for _, r := range t.Retransmissions {
+				if r.From != side {
+					continue
+				}
+				if r.Timer != timer {
+					return false
+				}
+				again = true
+			}
+			return again
+		},
+	}
+}
+
+// HaveRTO succeeds where the side's retransmission timeout before it closed was at
+// least that long, and below a limit; 0 is no limit.
+func HaveRTO(side segment.Side, least, below time.Duration) types.GomegaMatcher {
+	wish := fmt.Sprintf("to have the %v's RTO at least %v", side, least)
+	if below > 0 {
+		wish += fmt.Sprintf(" and below %v", below)
+	}
+	return &matcher{
+		wish: wish,
+		met: func(t teardown.Trial) bool {
+			rto := t.Exchange.End(side).RTO
+			return rto >= least && (below == 0 || rto < below)
+		},
+	}
+}
+
 // Overtake succeeds where, of what the side sent, a segment of the kind fast
 // arrived before one of the kind slow that had been sent earlier.
 func Overtake(side segment.Side, fast, slow segment.Kind) types.GomegaMatcher {
@@ -88,23 +141,6 @@ func Overtake(side segment.Side, fast, slow segment.Kind) types.GomegaMatcher {
 			for _, seen := range t.Overtook {
 				if seen.Overtaking == want {
 					return true
-				}
-			}
-			return false
-		},
-	}
-}
-
-// ReceiveFINFirst succeeds where the side, after its closing call, received the
-// peer's FIN before it sent its own: its FIN had to wait.
-func ReceiveFINFirst(side segment.Side) types.GomegaMatcher {
-	return &matcher{
-		wish: fmt.Sprintf("to have the %v receive a FIN between its closing call and its own FIN", side),
-		met: func(t teardown.Trial) bool {
-			end := t.Exchange.End(side)
-			for _, seen := range end.Sightings {
-				if seen.Flags.Has(segment.FIN) {
-					return !seen.Sent && seen.At > end.CalledAt
 				}
 			}
 			return false

@@ -20,6 +20,7 @@ var late = teardown.Trial{
 	Overtook: []teardown.Sequence{{Overtaking: teardown.Overtaking{
 		From: segment.Client, Fast: segment.KindACKOfFIN, Slow: segment.KindFIN,
 	}}},
+	States: map[segment.Side]string{segment.Client: "CLOSE", segment.Server: "TIME_WAIT"},
 }
 
 func TestMatchers(t *testing.T) {
@@ -35,6 +36,10 @@ func TestMatchers(t *testing.T) {
 		{"in time", matchers.CloseWithin(segment.Server, time.Second), true},
 		{"too late", matchers.CloseWithin(segment.Server, 200*time.Millisecond), false},
 		{"never", matchers.CloseWithin(segment.Client, time.Second), false},
+		{"by the probe", matchers.RetransmitBy(segment.Client, teardown.TLP), true},
+		{"by another timer", matchers.RetransmitBy(segment.Client, teardown.RTO), false},
+		{"by whoever sent nothing again", matchers.RetransmitBy(segment.Server, teardown.TLP), false},
+		{"nothing left", matchers.LeaveNothing(), false},
 		{"a jiffy early", matchers.WaitForRTO(segment.Client), true},
 		{"challenge ACK", matchers.SendChallengeACKs(segment.Server, 1), true},
 		{"no challenge ACK", matchers.SendChallengeACKs(segment.Server, 0), false},
@@ -72,24 +77,39 @@ func TestWhatWasSentAgainTooEarlyDidNotWait(t *testing.T) {
 	}
 }
 
-func TestWhoseFINHasToWait(t *testing.T) {
-	fin := func(at time.Duration, sent bool) segment.Sighting {
-		return segment.Sighting{At: at, Sent: sent, Segment: segment.Segment{Flags: segment.FIN | segment.ACK}}
-	}
+func TestWhatIsLeft(t *testing.T) {
 	for name, c := range map[string]struct {
-		sightings []segment.Sighting
-		want      bool
+		states map[segment.Side]string
+		want   bool
 	}{
-		"the peer's comes first":           {[]segment.Sighting{fin(3, false), fin(4, true)}, true},
-		"its own comes first":              {[]segment.Sighting{fin(3, true), fin(4, false)}, false},
-		"the peer's comes before the call": {[]segment.Sighting{fin(1, false), fin(4, true)}, false},
-		"neither comes":                    {nil, false},
+		"nothing":             {map[segment.Side]string{segment.Client: "CLOSE", segment.Server: "CLOSE"}, true},
+		"the client is stuck": {map[segment.Side]string{segment.Client: "LAST_ACK", segment.Server: "CLOSE"}, false},
+		"nobody says":         {nil, false},
 	} {
-		trial := teardown.Trial{Outcome: teardown.Clean, Exchange: &teardown.Exchange{
-			Server: teardown.End{Call: "close()", CalledAt: 2, Sightings: c.sightings},
-		}}
-		if got, err := matchers.ReceiveFINFirst(segment.Server).Match(trial); err != nil || got != c.want {
+		trial := teardown.Trial{Outcome: teardown.Reset, States: c.states}
+		if got, err := matchers.LeaveNothing().Match(trial); err != nil || got != c.want {
 			t.Errorf("%s: got %v, %v", name, got, err)
+		}
+	}
+}
+
+func TestOneOtherTimerIsOneTooMany(t *testing.T) {
+	twice := late
+	twice.Retransmissions = []teardown.Retransmission{{From: segment.Client, Timer: teardown.TLP}, {From: segment.Client, Timer: teardown.RTO}}
+	if got, err := matchers.RetransmitBy(segment.Client, teardown.TLP).Match(twice); err != nil || got {
+		t.Errorf("got %v, %v", got, err)
+	}
+}
+
+func TestWhatTheRTOWas(t *testing.T) {
+	trial := teardown.Trial{Outcome: teardown.Clean, Exchange: &teardown.Exchange{Client: teardown.End{RTO: 52 * time.Millisecond}}}
+	for _, c := range []struct {
+		least, below time.Duration
+		want         bool
+	}{{50, 200, true}, {52, 0, true}, {53, 0, false}, {50, 52, false}} {
+		matcher := matchers.HaveRTO(segment.Client, c.least*time.Millisecond, c.below*time.Millisecond)
+		if got, err := matcher.Match(trial); err != nil || got != c.want {
+			t.Errorf("at least %dms, below %dms: got %v, %v", c.least, c.below, got, err)
 		}
 	}
 }

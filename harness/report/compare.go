@@ -54,7 +54,8 @@ type Row struct {
 // Compare holds candidate against baseline, scenario by scenario, each by the
 // worst of its trials (see [Scenario]). The verdict is a Regression if any
 // scenario regressed; otherwise it is Undecided if any scenario was, or if there
-// is none that was played on both. A race has no part in it.
+// is none that was played on both. A race has no part in it: where nothing else was
+// played, nothing was judged.
 func Compare(baseline, candidate *Record) Comparison {
 	c := Comparison{Baseline: baseline.Kernel, Candidate: candidate.Kernel, Verdict: NoRegression}
 	for _, name := range names(baseline, candidate) {
@@ -66,7 +67,7 @@ func Compare(baseline, candidate *Record) Comparison {
 	switch {
 	case has(Regressed):
 		c.Verdict = Regression
-	case has(Unknown), !has(Same) && !has(Improved) && !has(NotJudged), baseline.Incomplete != "", candidate.Incomplete != "":
+	case has(Unknown), !has(Same) && !has(Improved), baseline.Incomplete != "", candidate.Incomplete != "":
 		c.Verdict = Undecided
 	}
 	return c

@@ -21,11 +21,10 @@ func (r Run) Verdict() Verdict {
 }
 
 // undecided reports whether a scenario that the kernel could play, and that is
-// to be judged, was not conclusive.
+// to be judged, was not conclusive, or whether there is none.
 func (r *Record) undecided() bool {
-	return r.Incomplete != "" || slices.ContainsFunc(r.Scenarios, func(s Scenario) bool {
-		return s.Skipped == "" && !s.unjudged() && !conclusive(s)
-	})
+	judged := slices.DeleteFunc(slices.Clone(r.Scenarios), func(s Scenario) bool { return s.Skipped != "" || s.unjudged() })
+	return r.Incomplete != "" || len(judged) == 0 || slices.ContainsFunc(judged, func(s Scenario) bool { return !conclusive(s) })
 }
 
 // A Gate is what gate.json holds: the verdict on a run.

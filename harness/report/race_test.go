@@ -27,13 +27,11 @@ func TestARaceIsCountedAndNeverJudged(t *testing.T) {
 		{outcomes{clean}, outcomes{}}, // the guest died before it: the record says that it is incomplete
 	} {
 		old, candidate := raced("debian/old", c.baseline...), raced("debian/new", c.candidate...)
-		run := NewRun([]*Record{old, candidate}, true)
-		if got := run.Comparisons[0]; got.Verdict != NoRegression || len(got.Rows) != 1 || got.Rows[0].Change != NotJudged {
-			t.Errorf("%s, then %s: %+v", c.baseline, c.candidate, got)
+		expectVerdict(t, old, candidate, Undecided) // nothing was judged
+		for _, r := range []*Record{old, candidate} {
+			mustAdd(r, Entry{Name: "judged", Expected: clean, Trial: &teardown.Trial{Outcome: clean}})
 		}
-		if alone := NewRun([]*Record{candidate}, false).Verdict(); run.Verdict() != NoRegression || alone != NoRegression {
-			t.Errorf("%s, then %s: the verdict is %s, of the second alone %s", c.baseline, c.candidate, run.Verdict(), alone)
-		}
+		expectVerdict(t, old, candidate, NoRegression)
 		var junit bytes.Buffer
 		if err := candidate.WriteJUnit(&junit); err != nil {
 			t.Fatal(err)
@@ -41,6 +39,20 @@ func TestARaceIsCountedAndNeverJudged(t *testing.T) {
 		if strings.Contains(junit.String(), "<failure") || strings.Contains(junit.String(), "<error") {
 			t.Errorf("%s: JUnit judges it:\n%s", c.candidate, &junit)
 		}
+	}
+}
+
+// expectVerdict wants it of the comparison, of the run, and of the candidate alone.
+func expectVerdict(t *testing.T, old, candidate *Record, want Verdict) {
+	t.Helper()
+	run := NewRun([]*Record{old, candidate}, true)
+	compared := run.Comparisons[0]
+	if races := compared.With(NotJudged); compared.Verdict != want || len(races) != 1 || races[0].Name != "so-linger" {
+		t.Errorf("%+v, want %s", compared, want)
+	}
+	alone := NewRun([]*Record{candidate}, false).Verdict()
+	if run.Verdict() != want || alone != want {
+		t.Errorf("the verdict is %s, of %+v alone %s, want %s", run.Verdict(), candidate.Scenarios, alone, want)
 	}
 }
 

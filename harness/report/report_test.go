@@ -159,6 +159,7 @@ func TestVerdictOfARun(t *testing.T) {
 	bad := record("debian/b", map[string][]teardown.Outcome{"s": {retransmitted}})
 	open := record("debian/c", map[string][]teardown.Outcome{"s": {inconclusive}})
 	skipped := record("debian/d", map[string][]teardown.Outcome{"s": {}})
+	some := record("debian/d", map[string][]teardown.Outcome{"s": {}, "t": {clean}})
 	broken := record("debian/e", map[string][]teardown.Outcome{"s": {clean}})
 	broken.Incomplete = "the kernel panicked"
 	for _, c := range []struct {
@@ -171,7 +172,8 @@ func TestVerdictOfARun(t *testing.T) {
 		{"nothing to regress from", NewRun([]*Record{bad}, false), NoRegression},
 		{"inconclusive without a baseline", NewRun([]*Record{open}, false), Undecided},
 		{"incomplete without a baseline", NewRun([]*Record{broken}, false), Undecided},
-		{"skipped without a baseline", NewRun([]*Record{skipped}, false), NoRegression},
+		{"all skipped without a baseline", NewRun([]*Record{skipped}, false), Undecided},
+		{"one skipped without a baseline", NewRun([]*Record{some}, false), NoRegression},
 	} {
 		if got := c.run.Verdict(); got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)

@@ -17,9 +17,10 @@ const settleTime = 10 * time.Second
 
 // collect ends the recording and asks the kernel about what is left. A teardown
 // that was given up goes on meanwhile: the kernel is asked before and after the
-// recording ends, until it gives the same answer twice.
-func (r *run) collect(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, settleTime)
+// recording ends, until it gives the same answer twice. What ends the whole trial
+// meanwhile is an error, and no doubt of the recording.
+func (r *run) collect(whole context.Context) error {
+	ctx, cancel := context.WithTimeout(whole, settleTime)
 	defer cancel()
 	before, err := r.interrogate()
 	for err == nil {
@@ -27,6 +28,9 @@ func (r *run) collect(ctx context.Context) error {
 		var after [2]testimony
 		if after, err = r.interrogate(); err != nil {
 			break
+		}
+		if whole.Err() != nil {
+			return context.Cause(whole)
 		}
 		if ctx.Err() != nil {
 			recording.Doubts = append(recording.Doubts, errors.New("the teardown did not come to rest while it was recorded"))

@@ -177,6 +177,60 @@ func TestAStageThatBreaksEndsTheTrialWithItsName(t *testing.T) {
 	}
 }
 
+// frail is a disturbance that breaks when the teardown is over, and so while the
+// recording is ended.
+type frail struct {
+	lazy
+	tell *func(error)
+}
+
+func (f frail) Build(l *lab.Lab, family topologies.Family) (scenario.Stage, error) {
+	stage, err := f.lazy.Build(l, family)
+	f.lazy = stage.(lazy)
+	return f, err
+}
+
+func (f frail) Watch(tell func(error))                                  { *f.tell = tell }
+func (f frail) Install(_, _ netip.AddrPort) (scenario.Installed, error) { return f, nil }
+
+func (f frail) Idle() (bool, error) {
+	(*f.tell)(errors.New("it snapped"))
+	return true, nil
+}
+
+func TestAStageThatBreaksWhileTheRecordingEndsIsNoOutcome(t *testing.T) {
+	t.Parallel()
+	trial, err := scenario.Play(t.Context(), scenario.Scenario{
+		Name: "frail", Family: topologies.IPv4, Disturbance: frail{tell: new(func(error))},
+	})
+	if err == nil || !strings.Contains(err.Error(), "it snapped") {
+		t.Errorf("got %v, and %s %q", err, trial.Outcome, trial.Why)
+	}
+}
+
+// A FIN behind data that is on its way would change how that is sent again.
+func TestTheClientClosesLastWhenItsLastWordsHaveArrived(t *testing.T) {
+	t.Parallel()
+	const words = 1000
+	trial, err := scenario.Play(t.Context(), scenario.Scenario{
+		Name: "last-words", Family: topologies.IPv4, ServerFirst: true, Client: scenario.Behaviour{LastWords: words},
+		Disturbance: scenario.Wire(
+			[]teardown.Overtaking{{From: segment.Client, Fast: segment.KindACKOfFIN, Slow: segment.KindData}},
+			"delay client data by 100ms"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := trial.Exchange
+	numbering, _ := x.Numbering()
+	told := slices.IndexFunc(x.Client.Sightings, func(seen segment.Sighting) bool {
+		return !seen.Sent && numbering.Relative(seen.Segment).Ack == 4416+words
+	})
+	if told < 0 || x.Client.CalledAt < x.Client.Sightings[told].At {
+		t.Errorf("the client closed at %v, %s %q", x.Client.CalledAt, trial.Outcome, trial.Why)
+	}
+}
+
 // A rule that never fires, and one that cannot finish, are named.
 func TestAnUnfinishedRuleIsInconclusive(t *testing.T) {
 	t.Parallel()

@@ -39,10 +39,10 @@ func (r *run) speakLast(context.Context) error {
 }
 
 // awaitStill returns when what an end says is no longer on its way: it has been
-// acknowledged, or waits unsent for the peer's window to open. The socket knows of an acknowledgement a little later than the
-// tap that saw it; so before the socket is asked, both hosts have to be done
-// with all that the taps have seen, and what has not come to rest then will have
-// another segment to show.
+// acknowledged, or waits unsent for the peer's window to open. The socket knows of
+// an acknowledgement a little later than the tap that saw it; so before the socket
+// is asked, both hosts have to be done with all that the taps have seen, and what
+// has not come to rest then will have another segment to show.
 func (r *run) awaitStill(ctx context.Context, a *actor) error {
 	for {
 		recording := r.capture.Stop(ctx)

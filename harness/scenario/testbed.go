@@ -86,21 +86,15 @@ func (b *testbed) buildLab() (err error) {
 	return err
 }
 
-// forgetful makes a host keep nothing of a connection for the next one: what
-// tcp_metrics(8) shows would change a later connection's RTO and window.
-var forgetful = map[string]string{"net.ipv4.tcp_no_metrics_save": "1"}
-
 // configure sets what an end is to be like.
 func (b Behaviour) configure(end, peer *lab.End) error {
-	for _, sysctls := range []map[string]string{forgetful, b.Sysctls} {
-		for name, value := range sysctls {
-			err := end.Host.SetSysctl(name, value)
-			if errors.Is(err, fs.ErrNotExist) {
-				return &kernel.MissingCapability{Name: "sysctl " + name, Err: err}
-			}
-			if err != nil {
-				return fmt.Errorf("%s: %w", end.Host.Name, err)
-			}
+	for name, value := range b.Sysctls {
+		err := end.Host.SetSysctl(name, value)
+		if errors.Is(err, fs.ErrNotExist) {
+			return &kernel.MissingCapability{Name: "sysctl " + name, Err: err}
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", end.Host.Name, err)
 		}
 	}
 	if b.RTOMin == 0 {

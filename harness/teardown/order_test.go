@@ -1,6 +1,9 @@
 package teardown
 
 import (
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -50,20 +53,46 @@ func TestRepetitionsOfSeveralSegments(t *testing.T) {
 	}
 }
 
-// A segment that was lost, and its repetition that looks just like it.
+// Segments that look just like each other: which of them were lost, and which
+// arrived more often than they left.
 func TestTimelineTellsCopiesApart(t *testing.T) {
-	trial := Judge(build(
-		sent{from: segment.Client, left: 101, arrived: lost, flags: fin, seq: 4416, ack: 753},
-		sent{from: segment.Client, left: 305, arrived: 306, flags: fin, seq: 4416, ack: 753},
-	))
-	var got []bool
-	for _, e := range trial.Timeline() {
-		if e.IsSegment {
-			got = append(got, e.Lost)
-		}
+	copyOf := func(left, arrived int) sent {
+		return sent{from: segment.Client, left: left, arrived: arrived, flags: fin, seq: 4416, ack: 753}
 	}
-	if len(got) != 2 || !got[0] || got[1] {
-		t.Errorf("lost: %v, want the first and not the second", got)
+	for name, c := range map[string]struct {
+		copies []sent
+		again  int // when it arrives once more; 0 is never
+		want   string
+	}{
+		"the first is lost":                  {[]sent{copyOf(101, lost), copyOf(305, 306)}, 0, "lost at 101, arrives at 306"},
+		"the second leaves before either is": {[]sent{copyOf(101, 310), copyOf(305, 320)}, 0, "arrives at 310, arrives at 320"},
+		"three on their way":                 {[]sent{copyOf(101, 310), copyOf(102, 320), copyOf(103, 330)}, 0, "arrives at 310, arrives at 320, arrives at 330"},
+		"the second is lost":                 {[]sent{copyOf(101, 102), copyOf(305, lost)}, 0, "arrives at 102, lost at 305"},
+		"one of two, which have both left":   {[]sent{copyOf(101, lost), copyOf(105, 310)}, 0, "lost at 101, arrives at 310"},
+		"it arrives twice":                   {[]sent{copyOf(101, 102)}, 103, "arrives at 102, arrives at 103 again"},
+		"it arrives twice after both left":   {[]sent{copyOf(101, 310), copyOf(305, 320)}, 330, "arrives at 310, arrives at 320, arrives at 330 again"},
+	} {
+		x := build(c.copies...)
+		if c.again > 0 {
+			x.see(segment.Server, c.again, false, x.Client.Sightings[len(x.Client.Sightings)-1].Segment)
+		}
+		trial := Judge(x)
+		var got []string
+		for _, e := range trial.Timeline() {
+			text := fmt.Sprintf("arrives at %d", e.At.Milliseconds())
+			switch {
+			case !e.IsSegment:
+				continue
+			case e.Lost:
+				text = fmt.Sprintf("lost at %d", e.At.Milliseconds())
+			case slices.Contains(e.Notes, "arrives again"):
+				text += " again"
+			}
+			got = append(got, text)
+		}
+		if text := strings.Join(got, ", "); text != c.want {
+			t.Errorf("%s: %s, want %s", name, text, c.want)
+		}
 	}
 }
 

@@ -47,8 +47,12 @@ func (x *Exchange) path(s segment.Side) ([]Step, error) {
 			minis = append(minis, step(n))
 		case i >= 0:
 			told[i].Sources = append(told[i].Sources, SockDiag)
-		case isMini(n) && before(told, n.At).State == closed:
-			minis = append(minis, step(n))
+		case isMini(n) && before(told, n.At+slack).State == closed:
+			// It is there before the full socket goes (net/ipv4/tcp_minisocks.c,
+			// tcp_time_wait).
+			taken := step(n)
+			taken.At = max(taken.At, before(told, n.At+slack).At)
+			minis = append(minis, taken)
 		default:
 			return nil, fmt.Errorf("of the %v, sock_diag says that it was in %s when %s said %s",
 				s, n.To, told[0].Sources[0], before(told, n.At).State)

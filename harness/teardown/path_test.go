@@ -111,6 +111,17 @@ func TestPathPutsTheSourcesTogether(t *testing.T) {
 			},
 		},
 		{
+			name: "the mini-socket was seen before the full one had gone", held: true,
+			notices: slices.Concat(
+				told(SockOps, "ESTABLISHED", "FIN_WAIT1", 100, "FIN_WAIT2", 110, "CLOSE", 120),
+				sampled("ESTABLISHED", 90, 0, "FIN_WAIT2", 112, 20, "TIME_WAIT", 119, 7),
+			),
+			want: []string{
+				"ESTABLISHED 0-0 sock_diag sock_ops", "FIN_WAIT1 100-100 sock_ops", "FIN_WAIT2 110-110 sock_diag sock_ops",
+				"TIME_WAIT 120-120 sock_diag blind sock_ops",
+			},
+		},
+		{
 			name:    "only sock_diag",
 			notices: sampled("ESTABLISHED", 90, 0, "FIN_WAIT2", 112, 22, "TIME_WAIT", 129, 8),
 			want:    []string{"ESTABLISHED 90-90 sock_diag", "FIN_WAIT2 90-112 sock_diag", "TIME_WAIT 121-129 sock_diag"},
@@ -180,7 +191,7 @@ func TestSourcesThatContradictEachOther(t *testing.T) {
 			sampled("ESTABLISHED", 110, 3),
 		),
 		"sock_diag says that it was in TIME_WAIT when sock_ops said FIN_WAIT2": slices.Concat(
-			told(SockOps, "ESTABLISHED", "FIN_WAIT1", 100, "FIN_WAIT2", 105),
+			told(SockOps, "ESTABLISHED", "FIN_WAIT1", 100, "FIN_WAIT2", 105, "CLOSE", 112),
 			sampled("TIME_WAIT", 110, 3),
 		),
 	} {

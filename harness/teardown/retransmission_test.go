@@ -48,6 +48,29 @@ func TestWhatSentItAgain(t *testing.T) {
 	}
 }
 
+// Which of two was the probe's, where the other was not the RTO's, nobody can tell.
+func TestAProbeAmongFastRetransmissionsIsNotTold(t *testing.T) {
+	for i := range int64(2) {
+		if got := (reasons{probes: 1, fast: 1}).timerOf(i, 2); got != "" {
+			t.Errorf("the one with the number %d was sent by the %s", i, got)
+		}
+	}
+}
+
+// A pure ACK that does not step back is no window probe, and can be overtaken.
+func TestAnOvertakenACKIsNoWindowProbe(t *testing.T) {
+	x := build(
+		sent{segment.Server, 101, 101, ack, 753, 1000, 4416, 0},
+		sent{segment.Client, 102, 110, ack, 4416, 0, 1753, 0},
+		sent{segment.Server, 103, 103, fin, 1753, 0, 4416, 0},
+		sent{segment.Client, 104, 104, ack, 4416, 0, 1754, 0},
+		sent{segment.Client, 120, 120, fin, 4416, 0, 1754, 0},
+		sent{segment.Server, 121, 121, ack, 1754, 0, 4417, 0},
+	)
+	x.Asked = []Overtaking{{From: segment.Client, Fast: segment.KindACKOfFIN, Slow: segment.KindACK}}
+	expectOutcome(t, Judge(x), Clean)
+}
+
 // A window probe steps back by one, so that its peer has to answer. Nothing has
 // overtaken it.
 func TestWindowProbeWasNotOvertaken(t *testing.T) {

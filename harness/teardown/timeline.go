@@ -73,7 +73,8 @@ func list(sources []Source) string {
 
 // segments pairs what left a side with what arrived at its peer. Where one
 // segment repeats another to the letter, what arrived before the second left can
-// only be the first.
+// only be the first; and what arrived after that is the first only if there is an
+// arrival for each that still leaves.
 func (t *Trial) segments(from segment.Side) []Event {
 	x := t.Exchange
 	arrived := slices.DeleteFunc(slices.Clone(x.End(from.Peer()).Sightings),
@@ -85,9 +86,10 @@ func (t *Trial) segments(from segment.Side) []Event {
 			continue
 		}
 		same := func(seen segment.Sighting) bool { return seen.Segment == left.Segment }
-		again, repeated := first(own[n+1:], func(seen segment.Sighting) bool { return seen.Sent && same(seen) })
+		again := all(own[n+1:], func(seen segment.Sighting) bool { return seen.Sent && same(seen) })
+		none := len(again) < len(all(arrived, same)) // of them is lost
 		e := Event{At: left.At, By: from, Text: x.notation(left.Segment), IsSegment: true, Lost: true}
-		if i := slices.IndexFunc(arrived, same); i >= 0 && (!repeated || arrived[i].At < again.At) {
+		if i := slices.IndexFunc(arrived, same); i >= 0 && (none || arrived[i].At < again[0].At) {
 			e.At, e.Lost = arrived[i].At, false
 			arrived = slices.Delete(arrived, i, i+1)
 		}
