@@ -92,7 +92,8 @@ func drawVerdict(out *strings.Builder, t teardown.Trial) {
 	}
 	fmt.Fprintln(out)
 	for _, r := range t.Retransmissions {
-		fmt.Fprintf(out, "  %v\n", r)
+		cause := r.Cause.String()
+		fmt.Fprintf(out, "  %s\n    %s\n", strings.TrimSuffix(r.String(), "; "+cause), cause)
 	}
 	for _, why := range t.Why {
 		fmt.Fprintf(out, "  because %s\n", why)

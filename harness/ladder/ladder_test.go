@@ -43,3 +43,19 @@ stuck; the client did not close (FIN_WAIT2); the server did not close (FIN_WAIT1
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
+
+// What was sent again has its cause on a line of its own: one line would be too
+// long.
+func TestACauseHasItsOwnLine(t *testing.T) {
+	got := Text(teardown.Trial{Outcome: teardown.Retransmitted, Retransmissions: []teardown.Retransmission{{
+		Segment: "F. 1:1(0) ack 1", Delay: 206 * time.Millisecond, Timer: teardown.TLP,
+		Cause: teardown.Cause{By: "server", State: "FIN_WAIT2", Evidence: []string{"TCPChallengeACK 1"}},
+	}}})
+	want := `retransmitted; the client did not close; the server did not close
+  F. 1:1(0) ack 1 of the client, sent again after 206ms by the tlp
+    dropped by the server in FIN_WAIT2: TCPChallengeACK 1
+`
+	if got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
