@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -146,7 +147,11 @@ func (r *Recorder) update() (lost uint64, err error) {
 	for {
 		err := r.drain.ReadInto(&sample)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
-			break // it is empty
+			if r.drain.AvailableBytes() == 0 {
+				break
+			}
+			runtime.Gosched() // a program is about to hand over what it has written
+			continue
 		}
 		if err != nil {
 			return 0, fmt.Errorf("read what the kernel reported: %w", err)
