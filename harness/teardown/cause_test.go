@@ -62,8 +62,10 @@ func TestCauses(t *testing.T) {
 
 func TestNoticesThatContradictTheTaps(t *testing.T) {
 	for want, bend := range map[string]func(*Exchange){
-		"its kernel reports no drop of it (kfree_skb)": func(x *Exchange) { x.Server.Notices = x.Server.Notices[:3] },
-		"its kernel reported 0 (tcp_retransmit_skb)":   func(x *Exchange) { x.Client.Notices = nil },
+		"its kernel reported 0 (sock_ops)": func(x *Exchange) { x.Client.Sources = append(x.Client.Sources, SockOps) },
+		"its kernel reported 2 (tcp_retransmit_skb)": func(x *Exchange) {
+			x.Client.Notices = append(x.Client.Notices, x.Client.Notices...)
+		},
 		"sent again by the tlp, tcp_retransmit_skb says by the rto": func(x *Exchange) {
 			x.Client.Notices[0].Timer = "rto"
 		},
@@ -79,5 +81,19 @@ func TestNoticesThatContradictTheTaps(t *testing.T) {
 		if !strings.Contains(strings.Join(trial.Why, "\n"), want) {
 			t.Errorf("it says %q, want it to mention %q", trial.Why, want)
 		}
+	}
+}
+
+// A tracepoint may miss what happens, and nothing counts it.
+func TestASilentTracepointContradictsNothing(t *testing.T) {
+	x := dropped("TCP_OLD_ACK")
+	x.Client.Notices = nil
+	x.Server.Notices = x.Server.Notices[:3]
+	x.Server.Sources = append(x.Server.Sources, InetSockSetState)
+	x.Server.Notices = append(x.Server.Notices, told(InetSockSetState, "ESTABLISHED", "FIN_WAIT1", 100, "CLOSE", 365)...)
+	trial := Judge(x)
+	expectOutcome(t, trial, Retransmitted)
+	if r := trial.Retransmissions[0]; r.Timer != TLP || r.Cause.By != "server" || r.Cause.Reason != "" {
+		t.Errorf("it says %v", r)
 	}
 }

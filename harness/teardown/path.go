@@ -66,7 +66,7 @@ func (x *Exchange) path(s segment.Side) ([]Step, error) {
 const closed = "CLOSE"
 
 // told are the steps that the end's sources told by themselves. Where several
-// did, they have to tell the same.
+// did, they have to tell the same, but for what one may miss.
 func (e *End) told() ([]Step, error) {
 	var path []Step
 	for _, source := range []Source{SockOps, InetSockSetState} {
@@ -78,15 +78,23 @@ func (e *End) told() ([]Step, error) {
 			path = next
 			continue
 		}
-		same := slices.EqualFunc(path, next, func(a, b Step) bool { return a.State == b.State })
-		if !same {
+		if !confirm(path, next) {
 			return nil, fmt.Errorf("%s says %s, and %s says %s", path[0].Sources[0], names(path), source, names(next))
-		}
-		for i := range path {
-			path[i].Sources = append(path[i].Sources, source)
 		}
 	}
 	return path, nil
+}
+
+// confirm notes on a path which of its steps a second source saw, and reports
+// whether that source saw no others.
+func confirm(path, seen []Step) bool {
+	for i := range path {
+		if len(seen) > 0 && seen[0].State == path[i].State {
+			path[i].Sources = append(path[i].Sources, seen[0].Sources...)
+			seen = seen[1:]
+		}
+	}
+	return len(seen) == 0
 }
 
 func steps(notices []Notice) []Step {
