@@ -59,8 +59,12 @@ func ParseChoice(text string) (Choice, error) {
 		return Choice{}, fmt.Errorf("choice %q: it should begin with one of %s", text, strings.Join(acts[:], ", "))
 	}
 	c := Choice{Act: Act(act)}
-	if want := map[bool]int{true: 2, false: 3}[c.Act == Call]; len(words) != want {
-		return Choice{}, fmt.Errorf("choice %q: want %d words such as in %q", text, want, c.example())
+	c.Number = 1
+	if c.Act == Call {
+		c.Number = 0
+	}
+	if example := c.String(); len(words) != len(strings.Fields(example)) {
+		return Choice{}, fmt.Errorf("choice %q: want it like %q", text, example)
 	}
 	if err := c.Side.UnmarshalText([]byte(words[1])); err != nil {
 		return Choice{}, fmt.Errorf("choice %q: %w", text, err)
@@ -76,15 +80,22 @@ func ParseChoice(text string) (Choice, error) {
 	return c, nil
 }
 
-func (c Choice) example() Choice {
-	if c.Act != Call {
-		c.Number = 1
-	}
-	return c
-}
-
 // Compare orders choices: calls before deliveries, deliveries before faults, the
 // client's before the server's, early segments before late ones.
 func (c Choice) Compare(d Choice) int {
 	return cmp.Or(cmp.Compare(c.Act, d.Act), cmp.Compare(c.Side, d.Side), cmp.Compare(c.Number, d.Number))
+}
+
+// sameSegment reports whether both are about one segment, or copies of it.
+func (c Choice) sameSegment(d Choice) bool {
+	return c.Act != Call && d.Act != Call && c.Side == d.Side && c.Number == d.Number
+}
+
+// text is several choices as one text: "call client, deliver client 1".
+func text(choices []Choice) string {
+	words := make([]string, len(choices))
+	for i, c := range choices {
+		words[i] = c.String()
+	}
+	return strings.Join(words, ", ")
 }
