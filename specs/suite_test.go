@@ -49,6 +49,10 @@ func TestMain(m *testing.M) {
 }
 
 func TestSpecs(t *testing.T) {
+	if *exploring {
+		exploreAll(t)
+		return
+	}
 	RegisterFailHandler(Fail)
 	RunSpecs(t, "finwait")
 }

@@ -47,6 +47,12 @@ func TestBadArguments(t *testing.T) {
 		{[]string{"launch"}, `unknown command "launch"`},
 		{[]string{"compare", "one.json"}, "accepts 2 arg(s)"},
 		{[]string{"compare", "none.json", "none.json"}, "none.json: no such file"},
+		{[]string{"compare", "one.json", "two.map"}, "a map (FILE.map) with a map"},
+		{[]string{"compare", "none.map", "none.map"}, "none.map: no such file"},
+		{[]string{"explore"}, "no KERNEL given"},
+		{[]string{"explore", "bullseye"}, `"bullseye" names no kernel`},
+		{[]string{"explore", "--drops", "-1", "host"}, "--drops -1"},
+		{[]string{"explore", "--out", "/proc/out", "debian/trixie"}, "--out: mkdir /proc/out"},
 		{[]string{"kernels", "extra"}, "unknown command"},
 	} {
 		status, _, stderr := gate(t, c.args...)

@@ -16,17 +16,31 @@ import (
 	"github.com/finwait/finwait/harness/vm"
 )
 
-// play runs the suite on the kernels, as many side by side as the machine has
-// room for, and writes each one's record as soon as that kernel is through. A
-// kernel that fails does not stop the others, but for an interrupt, which ends
-// them all. The records and errors are in the order of the kernels.
+// play plays the scenarios on the kernels and writes each one's record as soon as
+// that kernel is through. The records are in the order of the kernels.
 func (o options) play(ctx context.Context, images []kernel.Image, programs programs) ([]*report.Record, error) {
+	records := make([]*report.Record, len(images))
+	err := o.onEach(ctx, images, func(i int, out io.Writer, indent string) error {
+		record, err := o.playOn(ctx, images[i], programs, out, indent)
+		records[i] = record
+		if len(record.Scenarios) == 0 {
+			return err // nothing to keep, and an earlier run may have left more
+		}
+		return errors.Join(err, writeRecord(o.out, record))
+	})
+	return slices.DeleteFunc(records, func(r *report.Record) bool { return r == nil }), err
+}
+
+// onEach does something on each kernel, on as many side by side as the machine has
+// room for, and gives it what each line that it prints begins with. A kernel that
+// fails does not stop the others, but for an interrupt, which ends them all. The
+// errors are in the order of the kernels.
+func (o options) onEach(ctx context.Context, images []kernel.Image, do func(i int, out io.Writer, indent string) error) error {
 	var (
 		places  = o.sideBySide(images, room())
 		free    = semaphore.NewWeighted(int64(places))
 		out     = &lineWriter{out: o.stdout}
 		kernels sync.WaitGroup
-		records = make([]*report.Record, len(images))
 		failed  = make([]error, len(images))
 	)
 	for i, image := range images {
@@ -45,29 +59,20 @@ func (o options) play(ctx context.Context, images []kernel.Image, programs progr
 		fmt.Fprintf(out, "%s: %s\n", image.Source, image.Release)
 		kernels.Go(func() {
 			defer free.Release(takes)
-			records[i], failed[i] = o.playOn(ctx, image, programs, out, indent)
-			if len(records[i].Scenarios) == 0 {
-				return // nothing to keep, and an earlier run may have left more
-			}
-			failed[i] = errors.Join(failed[i], writeRecord(o.out, records[i]))
+			failed[i] = do(i, out, indent)
 		})
 	}
 	kernels.Wait()
-	played := slices.DeleteFunc(records, func(r *report.Record) bool { return r == nil })
-	return played, errors.Join(failed...)
+	return errors.Join(failed...)
 }
 
 // playOn runs the suite on one kernel. It prints each trial on a line that
 // begins with the indent.
 func (o options) playOn(ctx context.Context, image kernel.Image, programs programs, out io.Writer, indent string) (*report.Record, error) {
-	run := o.runInGuest
-	if image.Source == hostSource {
-		run = o.runOnHost
-	}
 	record := report.New(report.Kernel{
 		Release: image.Release, Source: image.Source, Version: image.Version, Notes: image.Notes,
 	}, string(o.clockOf(image)))
-	err := run(ctx, image, programs, func(line []byte) error {
+	err := o.runOn(ctx, image, programs, job{o.suiteArgs, func(line []byte) error {
 		var entry report.Entry
 		if err := json.Unmarshal(line, &entry); err != nil {
 			return fmt.Errorf("the suite reported what is no entry of a record: %w", err)
@@ -77,7 +82,7 @@ func (o options) playOn(ctx context.Context, image kernel.Image, programs progra
 		}
 		fmt.Fprintf(out, "%s%s\n", indent, entry.Summary())
 		return nil
-	})
+	}})
 	if err != nil {
 		record.Incomplete = firstLine(err.Error())
 	}

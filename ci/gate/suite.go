@@ -69,15 +69,30 @@ func (o options) suiteArgs(record string) []string {
 // guestModules is what the suite needs of a kernel that may be a module there.
 var guestModules = []string{"veth", "sch_prio", "sch_netem", "cls_u32", "tcp_diag", "bridge"}
 
+// A job is what the suite is to do: its arguments, given the file that its entries go
+// to, and what is done with each entry.
+type job struct {
+	args  func(record string) []string
+	entry func([]byte) error
+}
+
+// runOn has the suite do a job on a kernel.
+func (o options) runOn(ctx context.Context, image kernel.Image, p programs, j job) error {
+	if image.Source == hostSource {
+		return runOnHost(ctx, image, p, j)
+	}
+	return o.runInGuest(ctx, image, p, j)
+}
+
 // runInGuest boots the kernel and runs the suite in it.
-func (o options) runInGuest(ctx context.Context, image kernel.Image, p programs, entry func([]byte) error) error {
+func (o options) runInGuest(ctx context.Context, image kernel.Image, p programs, j job) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var console tail
 	machine := vm.Machine{Kernel: image, Modules: guestModules, Clock: vm.Clock(o.clock), Console: &console}
-	payload := vm.Payload{Init: p.init, Binary: p.suite, Args: o.suiteArgs(vm.StreamPath)}
+	payload := vm.Payload{Init: p.init, Binary: p.suite, Args: j.args(vm.StreamPath)}
 	result, err := machine.Run(ctx, payload, func(line []byte) {
-		if err := entry(line); err != nil {
+		if err := j.entry(line); err != nil {
 			cancel(err)
 		}
 	})
@@ -106,14 +121,14 @@ func hostKernel() (kernel.Image, error) {
 }
 
 // runOnHost runs the suite on the running kernel.
-func (o options) runOnHost(ctx context.Context, image kernel.Image, p programs, entry func([]byte) error) error {
+func runOnHost(ctx context.Context, image kernel.Image, p programs, j job) error {
 	stream, report, err := os.Pipe()
 	if err != nil {
 		return fmt.Errorf("%s: %w", image.Source, err)
 	}
 	defer stream.Close()
 	var console tail
-	cmd := exec.CommandContext(ctx, p.suite, o.suiteArgs("/dev/fd/3")...)
+	cmd := exec.CommandContext(ctx, p.suite, j.args("/dev/fd/3")...)
 	cmd.ExtraFiles = []*os.File{report}
 	cmd.Stdout, cmd.Stderr = &console, &console
 	// The suite ends with the gate, even one that is killed; the signal comes
@@ -127,7 +142,7 @@ func (o options) runOnHost(ctx context.Context, image kernel.Image, p programs, 
 	if err != nil {
 		return fmt.Errorf("%s: start the suite: %w", image.Source, err)
 	}
-	bad := eachLine(stream, entry)
+	bad := eachLine(stream, j.entry)
 	if bad != nil {
 		_ = cmd.Process.Kill()
 	}

@@ -38,7 +38,7 @@ func drawEvents(out *strings.Builder, events []teardown.Event) {
 	line(out, fmt.Sprintf("%*s", clockColumns-1, "ms"), fmt.Sprintf("%-*s%s", track-6, "client", "server"))
 	for _, e := range events {
 		clock := fmt.Sprintf("%*.3f", clockColumns-1, float64(e.At-begin)/float64(time.Millisecond))
-		line(out, clock, rung(e), e.Notes...)
+		line(out, clock, Rung(e), e.Notes...)
 	}
 }
 
@@ -50,8 +50,8 @@ func line(out *strings.Builder, clock, rung string, notes ...string) {
 	fmt.Fprintln(out, strings.TrimRight(text, " "))
 }
 
-// rung is what stands between the hosts.
-func rung(e teardown.Event) string {
+// Rung is one event between the hosts, the client on the left.
+func Rung(e teardown.Event) string {
 	text := e.Text
 	if e.IsState {
 		text = "[" + text + "]"
