@@ -58,7 +58,7 @@ func (b *testbed) build(ctx context.Context) (err error) {
 	}
 	ends := [2]*lab.End{b.pair.Client, b.pair.Server}
 	for i, as := range []Behaviour{b.Client, b.Server} {
-		if err := as.configure(ends[i], ends[1-i]); err != nil {
+		if err := as.Configure(ends[i], ends[1-i]); err != nil {
 			return err
 		}
 		if b.kernels[i], err = observe.Open(ends[i].Host); err != nil {
@@ -90,8 +90,9 @@ func (b *testbed) buildLab() (err error) {
 // tcp_metrics(8) shows would change a later connection's RTO and window.
 var forgetful = map[string]string{"net.ipv4.tcp_no_metrics_save": "1"}
 
-// configure sets what an end is to be like.
-func (b Behaviour) configure(end, peer *lab.End) error {
+// Configure sets what an end is to be like. An error is or wraps a
+// *kernel.MissingCapability where the kernel lacks one of the sysctls.
+func (b Behaviour) Configure(end, peer *lab.End) error {
 	for _, sysctls := range []map[string]string{forgetful, b.Sysctls} {
 		for name, value := range sysctls {
 			err := end.Host.SetSysctl(name, value)
@@ -103,10 +104,11 @@ func (b Behaviour) configure(end, peer *lab.End) error {
 			}
 		}
 	}
-	if b.RTOMin == 0 {
+	metrics := lab.RouteMetrics{RTOMin: b.RTOMin, QuickACK: b.AcksAtOnce}
+	if metrics == (lab.RouteMetrics{}) {
 		return nil
 	}
-	return end.RouteWithRTOMin(peer.Addresses[0].Addr(), b.RTOMin)
+	return end.RouteWith(peer.Addresses[0].Addr(), metrics)
 }
 
 // clear makes the testbed ready for another trial and proves that nothing is
