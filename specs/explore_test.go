@@ -1,13 +1,17 @@
 package specs
 
 import (
+	"context"
 	"encoding/json"
 	"flag"
 	"os"
 	"runtime"
+	"slices"
 	"testing"
 
 	"github.com/finwait/finwait/harness/explore"
+	"github.com/finwait/finwait/harness/scenario"
+	"github.com/finwait/finwait/topologies"
 )
 
 var (
@@ -17,24 +21,47 @@ var (
 	allOrders  = flag.Bool("all", false, "with --explore: play equivalent orders too")
 )
 
-// survey is what --explore explores, and where.
-var survey explore.Survey
+// explored are the calls of which every pair is explored.
+var explored = []closingPath{shutdown, shutdownRDWR, closed, finTimeout(120)}
+
+// pairs are what both ends may call.
+func pairs() (names []explore.Pair) {
+	for _, client := range explored {
+		for _, server := range explored {
+			names = append(names, explore.Pair{Client: client.name, Server: server.name})
+		}
+	}
+	return names
+}
+
+// behaviourOf is how an end with that name behaves.
+func behaviourOf(name string) scenario.Behaviour {
+	i := slices.IndexFunc(explored, func(p closingPath) bool { return p.name == name })
+	return explored[i].Behaviour
+}
 
 // exploreAll explores every pair of calls, and judges nothing.
 func exploreAll(t *testing.T) {
 	if forbidden != nil {
 		t.Fatalf("exploring makes network namespaces, which this process may not: %v", forbidden)
 	}
-	if survey.Stage == nil {
-		t.Fatal("this build cannot explore: it has no stage")
-	}
 	out, err := os.OpenFile(*recordPath, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644)
 	if err != nil {
 		t.Fatalf("open the file that --record names: %v", err)
 	}
 	defer out.Close()
-	survey.Bounds = explore.Bounds{Drops: *drops, Duplicates: *duplicates, All: *allOrders}
-	survey.Workers = runtime.GOMAXPROCS(0)
+	live := &explore.Live{}
+	survey := explore.Survey{
+		Pairs: pairs(),
+		Stage: func(_ context.Context, p explore.Pair) (explore.Stage, error) {
+			live.Close() // the pair before
+			live = &explore.Live{Family: topologies.IPv4, Client: behaviourOf(p.Client), Server: behaviourOf(p.Server)}
+			return live, nil
+		},
+		Bounds:  explore.Bounds{Drops: *drops, Duplicates: *duplicates, All: *allOrders},
+		Workers: runtime.GOMAXPROCS(0),
+	}
+	defer func() { live.Close() }()
 	if err := survey.Run(t.Context(), func(e explore.Entry) error {
 		line, err := json.Marshal(e)
 		if err != nil {

@@ -76,17 +76,17 @@ func (r *run) dial(ctx context.Context, to netip.AddrPort) (err error) {
 // request sends the client's request.
 func (r *run) request() error {
 	if r.forged != nil {
-		return r.forged.Write(requestSize)
+		return r.forged.Write(RequestSize)
 	}
-	return r.client.conn.Write(make([]byte, requestSize))
+	return r.client.conn.Write(make([]byte, RequestSize))
 }
 
 // readResponse reads the server's response.
 func (r *run) readResponse(ctx context.Context) error {
 	if r.forged != nil {
-		return r.forged.Read(ctx, responseSize)
+		return r.forged.Read(ctx, ResponseSize)
 	}
-	return r.client.conn.Read(responseSize)
+	return r.client.conn.Read(ResponseSize)
 }
 
 // errRefused ends a trial in which the server has refused the forged FIN.

@@ -68,10 +68,10 @@ func (r *run) converse(ctx context.Context) error {
 	if err := r.request(); err != nil {
 		return err
 	}
-	if err := r.server.conn.Read(requestSize); err != nil {
+	if err := r.server.conn.Read(RequestSize); err != nil {
 		return err
 	}
-	if err := r.server.conn.Write(make([]byte, responseSize)); err != nil {
+	if err := r.server.conn.Write(make([]byte, ResponseSize)); err != nil {
 		return err
 	}
 	if err := r.readResponse(ctx); err != nil {
@@ -85,7 +85,7 @@ func (r *run) converse(ctx context.Context) error {
 
 // acknowledged reports whether both the request and the response have been.
 func acknowledged(sightings [2][]segment.Sighting) bool {
-	return toldOf(sightings[segment.Client], requestSize) && toldOf(sightings[segment.Server], responseSize)
+	return toldOf(sightings[segment.Client], RequestSize) && toldOf(sightings[segment.Server], ResponseSize)
 }
 
 // toldOf reports whether an end that has sent a SYN and so many octets has been

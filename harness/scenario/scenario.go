@@ -56,6 +56,9 @@ type Behaviour struct {
 	// RTOMin is the least retransmission timeout of the end's route to its peer
 	// (ip-route(8), rto_min); 0 leaves it to the kernel.
 	RTOMin time.Duration
+	// AcksAtOnce has the end acknowledge at once whatever it would otherwise wait
+	// with (ip-route(8), quickack).
+	AcksAtOnce bool
 	// Says is how many octets the end sends before the disturbance is in place.
 	// Its peer does not read them before it has closed, and never if it does not
 	// read on; what the peer's window has no room for stays unsent.
@@ -109,10 +112,12 @@ type Installed interface {
 }
 
 const (
-	// requestSize and responseSize are the octets sent before the teardown:
-	// those of the case finwait was made for.
-	requestSize, responseSize = 4415, 752
-	defaultDeadline           = 10 * time.Second
+	// RequestSize is how many octets the client sends before the teardown, and
+	// ResponseSize how many it gets: those of the case finwait was made for.
+	RequestSize = 4415
+	// ResponseSize is the server's part of it.
+	ResponseSize    = 752
+	defaultDeadline = 10 * time.Second
 )
 
 func (s Scenario) deadline() time.Duration {

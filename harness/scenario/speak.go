@@ -66,5 +66,5 @@ func count(sightings [2][]segment.Sighting) int {
 
 // heard reports whether the client has been told that all it has said arrived.
 func (r *run) heard(sightings [2][]segment.Sighting) bool {
-	return toldOf(sightings[segment.Client], requestSize+r.Client.Says+r.Client.LastWords)
+	return toldOf(sightings[segment.Client], RequestSize+r.Client.Says+r.Client.LastWords)
 }

@@ -58,7 +58,7 @@ func (b *testbed) build(ctx context.Context) (err error) {
 	}
 	ends := [2]*lab.End{b.pair.Client, b.pair.Server}
 	for i, as := range []Behaviour{b.Client, b.Server} {
-		if err := as.configure(ends[i], ends[1-i]); err != nil {
+		if err := as.Configure(ends[i], ends[1-i]); err != nil {
 			return err
 		}
 		if b.kernels[i], err = observe.Open(ends[i].Host); err != nil {
@@ -86,8 +86,9 @@ func (b *testbed) buildLab() (err error) {
 	return err
 }
 
-// configure sets what an end is to be like.
-func (b Behaviour) configure(end, peer *lab.End) error {
+// Configure sets what an end is to be like. An error is or wraps a
+// *kernel.MissingCapability where the kernel lacks one of the sysctls.
+func (b Behaviour) Configure(end, peer *lab.End) error {
 	for name, value := range b.Sysctls {
 		err := end.Host.SetSysctl(name, value)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -97,10 +98,11 @@ func (b Behaviour) configure(end, peer *lab.End) error {
 			return fmt.Errorf("%s: %w", end.Host.Name, err)
 		}
 	}
-	if b.RTOMin == 0 {
+	metrics := lab.RouteMetrics{RTOMin: b.RTOMin, QuickACK: b.AcksAtOnce}
+	if metrics == (lab.RouteMetrics{}) {
 		return nil
 	}
-	return end.RouteWithRTOMin(peer.Addresses[0].Addr(), b.RTOMin)
+	return end.RouteWith(peer.Addresses[0].Addr(), metrics)
 }
 
 // clear makes the testbed ready for another trial and proves that nothing is

@@ -126,3 +126,20 @@ func (c *Conn) ReadToEOF() (clock.Instant, error) {
 	}
 	return clock.Now(), nil
 }
+
+// ReadReady reads what has arrived and waits for nothing: n is 0 where there is
+// nothing to read. eof is true once the peer's FIN has been read. A reset is an error
+// that wraps unix.ECONNRESET.
+func (c *Conn) ReadReady(into []byte) (n int, eof bool, err error) {
+	err = c.socket.control(func(fd int) (err error) {
+		n, err = unix.Read(fd, into)
+		return err
+	})
+	switch {
+	case errors.Is(err, unix.EAGAIN):
+		return 0, false, nil
+	case err != nil:
+		return 0, false, fmt.Errorf("read what has arrived from %v: %w", c.Remote, err)
+	}
+	return n, n == 0, nil
+}

@@ -33,12 +33,18 @@ func (c *connection) learn(from segment.Side, s segment.Segment, octets []byte) 
 	}
 }
 
+// errUnknown is why nothing can be sent in the name of a side.
+var errUnknown = errors.New("the wire has not seen both SYNs of the connection")
+
+// known reports whether both sides' SYNs have been seen.
+func (c *connection) known() bool { return c.sides[0].mac != nil && c.sides[1].mac != nil }
+
 // frame writes a segment whose numbers count from the connection's beginning as one
 // that a side has sent.
 func (c *connection) frame(from segment.Side, s segment.Segment) ([]byte, error) {
 	own, peer := c.sides[from], c.sides[from.Peer()]
-	if own.mac == nil || peer.mac == nil {
-		return nil, errors.New("the wire has not seen both SYNs of the connection")
+	if !c.known() {
+		return nil, errUnknown
 	}
 	s.Src, s.Dst = own.address, peer.address
 	return c.numbering.Absolute(s).Encode(own.mac, peer.mac)

@@ -10,22 +10,27 @@ import (
 // opened counts the wires, to spread them over the processors.
 var opened atomic.Uint32
 
-// pin keeps the calling thread on one of the processors it may use.
-func pin() error {
-	var allowed, one unix.CPUSet
+// pin keeps the calling thread on one of the processors it may use, and says which.
+func pin() (processor int, err error) {
+	var allowed unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &allowed); err != nil {
-		return fmt.Errorf("sched_getaffinity: %w", err)
+		return 0, fmt.Errorf("sched_getaffinity: %w", err)
 	}
 	turn := int(opened.Add(1)) % allowed.Count()
-	for cpu := 0; ; cpu++ {
-		if !allowed.IsSet(cpu) {
+	for ; ; processor++ {
+		if !allowed.IsSet(processor) {
 			continue
 		}
 		if turn--; turn < 0 {
-			one.Set(cpu)
-			break
+			return processor, pinTo(processor)
 		}
 	}
+}
+
+// pinTo keeps the calling thread on one processor.
+func pinTo(processor int) error {
+	var one unix.CPUSet
+	one.Set(processor)
 	if err := unix.SchedSetaffinity(0, &one); err != nil {
 		return fmt.Errorf("sched_setaffinity: %w", err)
 	}

@@ -61,6 +61,9 @@ func (w *Wire) drain(from segment.Side) error {
 // enter has a frame set out for the other end. It never gets there before one
 // that has set out earlier, if no rule delays that.
 func (w *Wire) enter(f frame) error {
+	if w.hand != nil && w.hand.takes(f) {
+		return nil
+	}
 	f, goesOn := w.board.enter(f)
 	if !goesOn {
 		return nil

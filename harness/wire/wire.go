@@ -26,17 +26,18 @@ type Wire struct {
 	ports [2]int // packet sockets: towards the client, towards the server
 	wake  int    // an eventfd that ends a wait
 
-	// buffer is the relaying thread's alone.
-	buffer []byte
-
 	oneWay time.Duration // what each frame takes
+	// processor is where the relaying thread stays.
+	processor int
 
 	mu       sync.Mutex
+	buffer   []byte // for the frame that is being taken in
 	board    *switchboard
 	underWay []dated          // the next one first
 	last     [2]clock.Instant // when the last frame of each side is due
 	lost     int              // frames that came when the receive buffers were full
 	dropped  int              // frames that came or went when a processor's queue was
+	hand     *Hand            // nil while the wire relays
 	open     bool
 	err      error // why it stopped by itself
 	done     chan struct{}
@@ -245,7 +246,8 @@ func (w *Wire) closeFiles() {
 func (w *Wire) run(pinned chan<- error) {
 	defer close(w.done)
 	runtime.LockOSThread() // and never unlock: the thread ends with its affinity
-	err := pin()
+	var err error
+	w.processor, err = pin()
 	hurry()
 	pinned <- err
 	if err != nil {

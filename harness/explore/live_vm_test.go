@@ -1,0 +1,62 @@
+//go:build vm
+
+package explore_test
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/finwait/finwait/harness/kernel"
+	"github.com/finwait/finwait/harness/vm"
+)
+
+// The tests of the live stage, in guests of the kernels that are in the user's cache.
+func TestLiveInGuests(t *testing.T) {
+	if err := vm.Available(); err != nil {
+		t.Skip(err)
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		t.Skip(err)
+	}
+	folders, err := filepath.Glob(filepath.Join(cache, "finwait", "debian", "kernels", "*", "lib", "modules", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(folders) == 0 {
+		t.Skip("no kernel in the cache: run make gate once")
+	}
+	programs := t.TempDir()
+	build := func(name string, args ...string) string {
+		binary := filepath.Join(programs, name)
+		cmd := exec.Command("go", append(args[:len(args)-1:len(args)-1], "-ldflags=-s -w", "-o", binary, args[len(args)-1])...)
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if output, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("build %s: %v\n%s", name, err, output)
+		}
+		return binary
+	}
+	payload := vm.Payload{
+		Init:   build("init", "build", "../vm/init"),
+		Binary: build("explore.test", "test", "-c", "."), Args: []string{"-test.v", "-test.run=TestLive", "-test.bench=Executions", "-test.benchtime=2s"},
+	}
+	for _, modules := range folders {
+		image := kernel.Image{
+			Release: filepath.Base(modules),
+			Vmlinuz: filepath.Join(modules, "..", "..", "..", "vmlinuz"),
+			Modules: modules,
+		}
+		t.Run(image.Release, func(t *testing.T) {
+			var console bytes.Buffer
+			machine := vm.Machine{Kernel: image, Modules: []string{"veth", "tcp_diag"}, Console: &console}
+			result, err := machine.Run(t.Context(), payload, func([]byte) {})
+			if err != nil || result.Status != 0 {
+				t.Errorf("status %d, %v", result.Status, err)
+			}
+			t.Log(console.String())
+		})
+	}
+}
