@@ -64,7 +64,7 @@ A KERNEL is
   debian/SUITE     the newest cloud kernel of a suite, security updates included
                    (debian/bullseye, debian/trixie, debian/bookworm-backports, debian/sid)
   debian/VERSION   the cloud kernel with that package version (debian/6.1.170-1)
-  host             the running kernel, without a virtual machine; needs root
+  host             the running kernel, without a virtual machine
 
 Exit status: 0 no regression, 1 the gate could not do its work, 2 regression, 3 inconclusive.`,
 		SilenceUsage:  true,
