@@ -265,7 +265,7 @@ func (c *Capture) Stop(ctx context.Context) Recording {
 	return Recording{
 		Sightings:   [2][]segment.Sighting{slices.Clone(c.sightings[0]), slices.Clone(c.sightings[1])},
 		Foreign:     c.foreign,
-		Uncertainty: time.Duration(c.offset.Uncertainty),
+		Uncertainty: c.offset.Uncertainty,
 		Doubts:      append(doubts, c.failures...),
 	}
 }
