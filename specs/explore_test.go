@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/finwait/finwait/harness/explore"
@@ -18,6 +20,7 @@ var (
 	exploring  = flag.Bool("explore", false, "instead of playing the specs, play every order of the calls; the entries go to the file that --record names")
 	drops      = flag.Int("drops", 0, "with --explore: up to `K` segments of an order are lost")
 	duplicates = flag.Int("duplicates", 0, "with --explore: up to `K` segments of an order arrive again")
+	data       = flag.Int("data", 0, "with --explore: the client sends `N` octets, which are on their way when both close")
 	allOrders  = flag.Bool("all", false, "with --explore: play equivalent orders too")
 )
 
@@ -28,16 +31,29 @@ var explored = []closingPath{shutdown, shutdownRDWR, closed, finTimeout(120)}
 func pairs() (names []explore.Pair) {
 	for _, client := range explored {
 		for _, server := range explored {
-			names = append(names, explore.Pair{Client: client.name, Server: server.name})
+			names = append(names, explore.Pair{Client: saying() + client.name, Server: server.name})
 		}
 	}
 	return names
 }
 
-// behaviourOf is how an end with that name behaves.
-func behaviourOf(name string) scenario.Behaviour {
-	i := slices.IndexFunc(explored, func(p closingPath) bool { return p.name == name })
-	return explored[i].Behaviour
+// saying is what the client does before it closes.
+func saying() string {
+	if *data == 0 {
+		return ""
+	}
+	return fmt.Sprintf("write %d octets, ", *data)
+}
+
+// behaviours are how the ends of a pair behave.
+func behaviours(p explore.Pair) (client, server scenario.Behaviour) {
+	of := func(name string) scenario.Behaviour {
+		i := slices.IndexFunc(explored, func(p closingPath) bool { return p.name == name })
+		return explored[i].Behaviour
+	}
+	client, server = of(strings.TrimPrefix(p.Client, saying())), of(p.Server)
+	client.LastWords = *data
+	return client, server
 }
 
 // exploreAll explores every pair of calls, and judges nothing.
@@ -55,7 +71,8 @@ func exploreAll(t *testing.T) {
 		Pairs: pairs(),
 		Stage: func(_ context.Context, p explore.Pair) (explore.Stage, error) {
 			live.Close() // the pair before
-			live = &explore.Live{Family: topologies.IPv4, Client: behaviourOf(p.Client), Server: behaviourOf(p.Server)}
+			client, server := behaviours(p)
+			live = &explore.Live{Family: topologies.IPv4, Client: client, Server: server}
 			return live, nil
 		},
 		Bounds:  explore.Bounds{Drops: *drops, Duplicates: *duplicates, All: *allOrders},

@@ -22,6 +22,7 @@ import (
 type explorer struct {
 	options
 	bounds explore.Bounds
+	data   int // octets that the client says right before it closes
 }
 
 func exploreCommand() *cobra.Command {
@@ -40,6 +41,7 @@ func exploreCommand() *cobra.Command {
 	flags := cmd.Flags()
 	flags.IntVar(&e.bounds.Drops, "drops", 0, "let up to `K` segments of an order be lost")
 	flags.IntVar(&e.bounds.Duplicates, "duplicates", 0, "let up to `K` segments of an order arrive again")
+	flags.IntVar(&e.data, "data", 0, "have the client send `N` octets, which are on their way when both close")
 	flags.BoolVar(&e.bounds.All, "all", false, "play equivalent orders too, instead of one for all of them, and hold them against each other")
 	flags.StringVar(&e.out, "out", "finwait-out", "the `DIR` for the maps")
 	mirrorFlag(cmd, &e.mirrors)
@@ -51,6 +53,9 @@ func exploreCommand() *cobra.Command {
 func (e explorer) run(ctx context.Context, args []string) error {
 	if e.bounds.Drops < 0 || e.bounds.Duplicates < 0 {
 		return fmt.Errorf("--drops %d, --duplicates %d: neither can be negative", e.bounds.Drops, e.bounds.Duplicates)
+	}
+	if e.data < 0 {
+		return fmt.Errorf("--data %d: want a number of octets", e.data)
 	}
 	references, err := e.references(args)
 	if err != nil {
@@ -129,6 +134,7 @@ func (e explorer) args(record string) []string {
 		"--test.run=TestSpecs", "--explore",
 		"--drops=" + strconv.Itoa(e.bounds.Drops),
 		"--duplicates=" + strconv.Itoa(e.bounds.Duplicates),
+		"--data=" + strconv.Itoa(e.data),
 		"--all=" + strconv.FormatBool(e.bounds.All),
 		"--record=" + record,
 	}
