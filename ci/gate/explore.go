@@ -57,18 +57,7 @@ func (e explorer) run(ctx context.Context, args []string) error {
 	if e.data < 0 {
 		return fmt.Errorf("--data %d: want a number of octets", e.data)
 	}
-	references, err := e.references(args)
-	if err != nil {
-		return err
-	}
-	if err := e.check(references); err != nil {
-		return err
-	}
-	images, err := e.resolve(ctx, references)
-	if err != nil {
-		return err
-	}
-	programs, err := build(ctx)
+	images, programs, err := e.prepare(ctx, args)
 	if err != nil {
 		return err
 	}

@@ -53,22 +53,28 @@ func runCommand() *cobra.Command {
 	return cmd
 }
 
-// run is the main job. Everything that can be found wrong at once is, before
-// anything is downloaded or booted; what a kernel has shown is written as soon
-// as it is known.
-func (o options) run(ctx context.Context, args []string) error {
+// prepare finds the kernels and builds what runs on them. Everything that can be
+// found wrong at once is, before anything is downloaded. The programs have to be
+// removed.
+func (o options) prepare(ctx context.Context, args []string) ([]kernel.Image, programs, error) {
 	references, err := o.references(args)
 	if err != nil {
-		return err
+		return nil, programs{}, err
 	}
 	if err := o.check(references); err != nil {
-		return err
+		return nil, programs{}, err
 	}
 	images, err := o.resolve(ctx, references)
 	if err != nil {
-		return err
+		return nil, programs{}, err
 	}
-	programs, err := build(ctx)
+	built, err := build(ctx)
+	return images, built, err
+}
+
+// run is the main job. What a kernel has shown is written as soon as it is known.
+func (o options) run(ctx context.Context, args []string) error {
+	images, programs, err := o.prepare(ctx, args)
 	if err != nil {
 		return err
 	}

@@ -80,7 +80,7 @@ func (r *run) writeNotices() error {
 		}
 		if recording.Lost > 0 {
 			r.exchange.Doubts = append(r.exchange.Doubts,
-				fmt.Sprintf("%d of the events that the kernels reported were lost: there was no room for them", recording.Lost))
+				fmt.Sprintf("%d events were lost while the %v was listened to: there was no room for them, or the kernel left them out", recording.Lost, a.side))
 		}
 		a.end.Notices = r.sampler.notices[a.side]
 		for _, e := range recording.Events {
