@@ -47,6 +47,10 @@ func (x *Exchange) path(s segment.Side) ([]Step, error) {
 			minis = append(minis, step(n))
 		case i >= 0:
 			told[i].Sources = append(told[i].Sources, SockDiag)
+		case n.To == closed && before(told, n.At+slack).State == closed:
+			// Neither the full socket nor the mini-socket is found, a moment before
+			// the former is reported closed (net/ipv4/inet_timewait_sock.c,
+			// inet_twsk_hashdance).
 		case isMini(n) && before(told, n.At+slack).State == closed:
 			// It is there before the full socket goes (net/ipv4/tcp_minisocks.c,
 			// tcp_time_wait).

@@ -122,6 +122,17 @@ func TestPathPutsTheSourcesTogether(t *testing.T) {
 			},
 		},
 		{
+			name: "no socket at all, a moment before the full one is reported gone", held: true,
+			notices: slices.Concat(
+				told(SockOps, "ESTABLISHED", "FIN_WAIT1", 100, "FIN_WAIT2", 110, "CLOSE", 120),
+				sampled("FIN_WAIT2", 112, 20, "CLOSE", 119, 7, "TIME_WAIT", 121, 2),
+			),
+			want: []string{
+				"ESTABLISHED 0-0 sock_ops", "FIN_WAIT1 100-100 sock_ops", "FIN_WAIT2 110-110 sock_diag sock_ops",
+				"TIME_WAIT 120-120 sock_diag blind sock_ops",
+			},
+		},
+		{
 			name:    "only sock_diag",
 			notices: sampled("ESTABLISHED", 90, 0, "FIN_WAIT2", 112, 22, "TIME_WAIT", 129, 8),
 			want:    []string{"ESTABLISHED 90-90 sock_diag", "FIN_WAIT2 90-112 sock_diag", "TIME_WAIT 121-129 sock_diag"},
