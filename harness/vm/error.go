@@ -12,7 +12,7 @@ type Reason string
 const (
 	NoQEMU       Reason = "there is no QEMU to boot it with"
 	NotAKernel   Reason = "it is not a kernel that can be booted"
-	Refused      Reason = "QEMU refused to start"
+	Refused      Reason = "QEMU refused its work"
 	NeverBooted  Reason = "the kernel never reached init"
 	SetupFailed  Reason = "init could not set up the guest"
 	ModuleFailed Reason = "a kernel module could not be loaded"

@@ -13,17 +13,19 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// What scripts that stand in for QEMU say with the guest's voice: 3 is the
-// console and 4 the stream.
+// What scripts that stand in for QEMU say: with the guest's voice on 3, the
+// console, 4, init's messages, and 5, the stream; and with QEMU's own on 6, the
+// monitor. What is asked there, they know.
 const (
-	saysReady = `printf '\036{"ready":{"release":"6.1.0","uptime_ns":7}}\n' >&4;`
-	saysExit  = `printf '\036{"exit":{"status":5}}\n' >&4;`
-	hangs     = `exec sleep 1000`
+	saysBooted = `printf '{"booted":{}}\n' >&4; printf '{"QMP":{}}{"return":{}}{"event":"GUEST_PANICKED"}{"event":"STOP"}{"return":{}}' >&6;`
+	saysReady  = saysBooted + `printf '{"ready":{"release":"6.1.0","uptime_ns":7}}\n' >&4;`
+	saysExit   = `printf '{"exit":{"status":5,"uptime_ns":9}}\n' >&4;`
+	hangs      = `exec sleep 1000`
 )
 
 func TestFollow(t *testing.T) {
 	ready := Result{Release: "6.1.0", Uptime: 7}
-	done := Result{Status: 5, Release: "6.1.0", Uptime: 7}
+	done := Result{Status: 5, Release: "6.1.0", Uptime: 7, Ran: 2}
 	for name, c := range map[string]struct {
 		script   string
 		patience time.Duration
@@ -33,7 +35,7 @@ func TestFollow(t *testing.T) {
 		text     string // in its error
 	}{
 		"done": {
-			script: saysReady + `echo '{"a":1}' >&4; echo '[]' >&4;` + saysExit,
+			script: saysReady + `echo '{"a":1}' >&5; echo '[]' >&5;` + saysExit,
 			result: done, lines: []string{`{"a":1}`, "[]"},
 		},
 		"done but does not power off": {
@@ -41,7 +43,7 @@ func TestFollow(t *testing.T) {
 			result: done,
 		},
 		"done in spite of an unfinished line": {
-			script: saysReady + `printf '{"a":' >&4;` + saysExit,
+			script: saysReady + `printf '{"a":' >&5;` + saysExit,
 			result: done,
 		},
 		"silent for a while, often": {
@@ -50,16 +52,16 @@ func TestFollow(t *testing.T) {
 			result:   done,
 		},
 		"silent for too long": {
-			script:   saysReady + `echo '"last"' >&4; echo 'last words' >&3;` + hangs,
+			script:   saysReady + `echo '"last"' >&5; echo 'last words' >&3;` + hangs,
 			patience: 300 * time.Millisecond,
 			result:   ready, lines: []string{`"last"`}, reason: Hung, text: "last words",
 		},
 		"setup fails": {
-			script: `printf '\036{"fail":{"step":"setup","cause":"mount cgroup2"}}\n' >&4`,
+			script: `printf '{"fail":{"step":"setup","cause":"mount cgroup2"}}\n' >&4`,
 			reason: SetupFailed, text: "mount cgroup2",
 		},
 		"garbled message": {
-			script: saysReady + `printf '\036nonsense\n' >&4;` + hangs,
+			script: saysReady + `printf 'nonsense\n' >&4;` + hangs,
 			result: ready, reason: BadStream, text: "nonsense",
 		},
 		"panic before init": {
@@ -109,7 +111,7 @@ func TestFollow(t *testing.T) {
 // the guest may be silent. What the guest did does not depend on that.
 func TestSlowReader(t *testing.T) {
 	slow := func() { time.Sleep(300 * time.Millisecond) }
-	says := saysReady + `echo 1 >&4; echo 2 >&4; echo three >&3;`
+	says := saysReady + `echo 1 >&5; echo 2 >&5; echo three >&3;`
 	for name, c := range map[string]struct {
 		script string
 		err    OmegaMatcher
@@ -140,7 +142,7 @@ func TestSlowReader(t *testing.T) {
 
 func TestStoppedWithACause(t *testing.T) {
 	g := NewWithT(t)
-	pretendQEMU(t, saysReady+`echo 1 >&4;`+hangs)
+	pretendQEMU(t, saysReady+`echo 1 >&5;`+hangs)
 	payload, _ := files(t)
 	enough := errors.New("enough seen")
 	ctx, cancel := context.WithCancelCause(t.Context())

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path"
-	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -17,49 +16,60 @@ import (
 	"github.com/finwait/finwait/harness/vm/internal/guest"
 )
 
-// newInitramfs writes the guest's first and only file system to a temporary
-// file that has no name any more, so that nothing is left of it however the
-// process ends. It is not compressed: to decompress 16 MB costs the guest more
-// than to copy them, 0.9 s against 0.3 s.
-func newInitramfs(p Payload, modules []kernel.Module) (*os.File, error) {
-	file, err := os.CreateTemp("", "finwait-initramfs-*")
+// temporaryFile makes a file that has no name any more, so that nothing is left of
+// it however the process ends.
+func temporaryFile(what string) (*os.File, error) {
+	file, err := os.CreateTemp("", "finwait-"+what+"-*")
 	if err != nil {
-		return nil, noInitramfs(err)
+		return nil, temporaryError("a temporary file", err)
 	}
-	err = os.Remove(file.Name())
-	if err == nil {
-		err = writeInitramfs(file, p, modules)
-	}
-	if err != nil {
+	if err := os.Remove(file.Name()); err != nil {
 		file.Close()
-		return nil, noInitramfs(err)
+		return nil, temporaryError("a temporary file", err)
 	}
 	return file, nil
 }
 
-func noInitramfs(err error) error {
+func temporaryError(what string, err error) error {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		return fmt.Errorf("write the initramfs to %s: %w: make room there or point TMPDIR to a folder with more", os.TempDir(), err)
+		return fmt.Errorf("write %s to %s: %w: make room there or point TMPDIR to a folder with more", what, os.TempDir(), err)
 	}
-	return fmt.Errorf("make the initramfs: %w", err)
+	return fmt.Errorf("make %s: %w", what, err)
 }
 
-func writeInitramfs(w io.Writer, p Payload, modules []kernel.Module) error {
+// newInitramfs writes what the guest boots into: init and the modules, not
+// compressed, which would cost the guest more than to copy them. It is the same to
+// the letter for the same content.
+func newInitramfs(init string, modules []kernel.Module) (*os.File, error) {
+	file, err := temporaryFile("initramfs")
+	if err != nil {
+		return nil, err
+	}
+	err = writeInitramfs(file, init, modules)
+	if err == nil {
+		_, err = file.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		file.Close()
+		return nil, temporaryError("the initramfs", err)
+	}
+	return file, nil
+}
+
+func writeInitramfs(w io.Writer, init string, modules []kernel.Module) error {
 	buffer := bufio.NewWriterSize(w, 1<<20)
 	archive := cpio.Newc.Writer(buffer)
-	payload := path.Join("/bin", filepath.Base(p.Binary))
-	plan := guest.Plan{Payload: guest.Payload{Path: payload, Args: p.Args, Env: p.Env}}
 	records := []cpio.Record{
 		cpio.Directory("dev", 0o755),
 		// The kernel opens it for init before anything is mounted.
 		cpio.CharDev("dev/console", 0o600, 5, 1),
-		cpio.Directory("bin", 0o755),
 		cpio.Directory("root", 0o700),
 		cpio.Directory(inArchive(guest.ModulesPath), 0o755),
 	}
 	if err := cpio.WriteRecords(archive, records); err != nil {
 		return err
 	}
+	var plan guest.Plan
 	for _, m := range modules {
 		ko, err := m.Read()
 		if err != nil {
@@ -78,11 +88,8 @@ func writeInitramfs(w io.Writer, p Payload, modules []kernel.Module) error {
 	if err := archive.WriteRecord(cpio.StaticFile(inArchive(guest.PlanPath), string(text), 0o644)); err != nil {
 		return err
 	}
-	if err := writeProgram(archive, "init", p.Init); err != nil {
+	if err := writeProgram(archive, "init", init); err != nil {
 		return fmt.Errorf("the guest's init: %w", err)
-	}
-	if err := writeProgram(archive, inArchive(payload), p.Binary); err != nil {
-		return fmt.Errorf("the payload: %w", err)
 	}
 	if err := cpio.WriteTrailer(archive); err != nil {
 		return err
@@ -91,7 +98,7 @@ func writeInitramfs(w io.Writer, p Payload, modules []kernel.Module) error {
 }
 
 func writeProgram(archive cpio.RecordWriter, name, file string) error {
-	program, err := os.Open(file)
+	program, err := openProgram(file)
 	if err != nil {
 		return err
 	}
@@ -100,13 +107,27 @@ func writeProgram(archive cpio.RecordWriter, name, file string) error {
 	if err != nil {
 		return err
 	}
-	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%s is not a file", file)
-	}
 	return archive.WriteRecord(cpio.Record{
 		ReaderAt: io.NewSectionReader(program, 0, info.Size()),
 		Info:     cpio.Info{Name: name, Mode: cpio.S_IFREG | 0o755, FileSize: uint64(info.Size())},
 	})
+}
+
+// openProgram opens a program to be copied.
+func openProgram(path string) (*os.File, error) {
+	program, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	switch info, err := program.Stat(); {
+	case err != nil:
+		program.Close()
+		return nil, err
+	case !info.Mode().IsRegular():
+		program.Close()
+		return nil, fmt.Errorf("%s is not a file", path)
+	}
+	return program, nil
 }
 
 // inArchive gives a path of the guest's as it stands in the archive.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"slices"
 	"time"
 
 	"github.com/finwait/finwait/harness/kernel"
@@ -14,8 +15,7 @@ import (
 )
 
 // StreamPath is the file in the guest to which the payload writes what it
-// reports: lines of JSON, each in one write. The port behind it carries 300 to
-// 400 kB a second of host time under TCG.
+// reports: lines of JSON, each in one write. One program at a time can have it open.
 const StreamPath = guest.StreamPath
 
 // A Clock says what the guest takes for time.
@@ -44,9 +44,17 @@ type Machine struct {
 	Clock Clock
 	// CPUs is the number of processors, 0 for one.
 	CPUs int
-	// MemoryMiB is the guest's memory in MiB, 0 for 256 or, where programs
-	// and modules are larger than 64 MiB, four times their size.
+	// MemoryMiB is the guest's memory in MiB, 0 for 256 or, where the program to
+	// run is larger than 64 MiB, four to eight times its size.
 	MemoryMiB int
+	// Keep is the folder in which the machine is kept when it has booted, with its
+	// memory (some 100 MB), for the next run to go on from there instead of
+	// booting. It is made if it is missing. If Keep is empty, the machine boots each
+	// time.
+	Keep string
+	// Notice is told, in one line, why what was kept is of no use, or why nothing
+	// could be kept. The run goes on without. May be nil.
+	Notice func(string)
 	// Console gets what the guest prints line by line: the kernel's log and
 	// the payload's standard output and standard error. May be nil.
 	Console io.Writer
@@ -61,7 +69,7 @@ type Machine struct {
 
 // A Payload is the program to run in the guest. Both files have to be
 // statically linked programs for linux/amd64, such as Go builds with
-// CGO_ENABLED=0.
+// CGO_ENABLED=0. Nothing but Init has a part in the boot.
 type Payload struct {
 	// Init is the file of the program in the folder init.
 	Init string
@@ -81,8 +89,11 @@ type Result struct {
 	Status int
 	// Release is the running kernel's, as uname -r prints it.
 	Release string
-	// Uptime is the guest's time from boot to the start of the payload.
-	Uptime time.Duration
+	// Uptime is the guest's time from boot to the start of the payload, and Ran
+	// what passed of it until the payload's end.
+	Uptime, Ran time.Duration
+	// Resumed is true where the machine went on from what was kept.
+	Resumed bool
 }
 
 // Available returns an error that says what to install where nothing can be
@@ -94,7 +105,10 @@ func Available() error {
 	return nil
 }
 
-// Run boots the machine, runs the payload and returns when QEMU has ended and
+// ownModules are the drivers of the machine's own devices.
+var ownModules = []string{"virtio_pci", "virtio_blk", "virtio_console"}
+
+// Run boots the machine, or has it go on from where it was kept, runs the payload and returns when QEMU has ended and
 // nothing of it is left. It calls line for every complete line that the
 // payload writes to StreamPath, while the guest runs and from one goroutine;
 // the bytes are overwritten once line returns. A slow line or Console does not
@@ -105,9 +119,9 @@ func Available() error {
 // context's cause.
 func (m Machine) Run(ctx context.Context, p Payload, line func([]byte)) (Result, error) {
 	var modules []kernel.Module
-	if len(m.Modules) > 0 {
+	if m.Kernel.Modules != "" || len(m.Modules) > 0 {
 		var err error
-		if modules, err = m.Kernel.LoadOrder(m.Modules...); err != nil {
+		if modules, err = m.Kernel.LoadOrder(slices.Concat(ownModules, m.Modules)...); err != nil {
 			return Result{}, err
 		}
 	}
@@ -118,27 +132,22 @@ func (m Machine) run(ctx context.Context, p Payload, modules []kernel.Module, li
 	if err := m.check(); err != nil {
 		return Result{}, fmt.Errorf("boot %s: %w", m.name(), err)
 	}
-	qemu, err := exec.LookPath(qemuProgram)
+	program, err := exec.LookPath(qemuProgram)
 	if err != nil {
 		return Result{}, m.failure(NoQEMU, err)
 	}
 	if err := checkBzImage(m.Kernel.Vmlinuz); err != nil {
 		return Result{}, m.failure(NotAKernel, err)
 	}
-	initramfs, err := newInitramfs(p, modules)
+	parts, err := m.prepare(program, p, modules)
 	if err != nil {
 		return Result{}, fmt.Errorf("boot %s: %w", m.name(), err)
 	}
-	defer initramfs.Close()
-	args, err := m.arguments(initramfs)
-	if err != nil {
-		return Result{}, fmt.Errorf("boot %s: %w", m.name(), err)
+	defer parts.close()
+	if result, err, done := m.resume(ctx, parts, line); done {
+		return result, err
 	}
-	process, err := startQEMU(qemu, args, initramfs)
-	if err != nil {
-		return Result{}, m.failure(Refused, err)
-	}
-	return m.follow(ctx, process, line)
+	return m.boot(ctx, parts, line)
 }
 
 func (m Machine) check() error {
@@ -176,11 +185,17 @@ func (m Machine) patience() time.Duration {
 	return m.Patience
 }
 
-// memoryMiB leaves room for an initramfs, the file system that the kernel
-// makes of it, half of the memory at most, and what the payload needs.
-func (m Machine) memoryMiB(initramfs int64) int {
+// memoryMiB leaves room for the program, which is on the disk, in the guest's file
+// system, and for what it needs.
+func (m Machine) memoryMiB(disk int64) int {
 	if m.MemoryMiB == 0 {
-		return max(256, int(4*initramfs>>20))
+		return int(4 * disk >> 20)
 	}
 	return m.MemoryMiB
+}
+
+func (m Machine) notice(format string, args ...any) {
+	if m.Notice != nil {
+		m.Notice(fmt.Sprintf(format, args...))
+	}
 }

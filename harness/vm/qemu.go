@@ -15,38 +15,61 @@ const qemuProgram = "qemu-system-x86_64"
 
 // A qemu is a running QEMU.
 type qemu struct {
-	console, stream *spool
-	alive           chan struct{} // something was read
-	exited          chan struct{} // closed when the process has ended
-	err             error         // how it ended; once exited
-	process         *os.Process
+	console, init, stream *spool
+	monitor               *monitor
+	alive                 chan struct{} // something was read
+	exited                chan struct{} // closed when the process has ended
+	err                   error         // how it ended; once exited
+	process               *os.Process
+}
+
+// pipes are what the guest's output comes through.
+type pipes struct{ console, init, stream *os.File }
+
+// talking are the machine's outputs, and its monitor.
+func talking() []string {
+	return []string{
+		"-chardev", "file,id=console,path=" + pathOf(consoleFD), "-serial", "chardev:console",
+		"-chardev", "file,id=init,path=" + pathOf(initFD), "-serial", "chardev:init",
+		"-chardev", "file,id=stream,path=" + pathOf(streamFD),
+		"-device", "virtio-serial-pci,ioeventfd=off", "-device", "virtserialport,nr=1,chardev=stream",
+		"-chardev", fmt.Sprintf("socket,id=monitor,fd=%d", monitorFD), "-mon", "chardev=monitor,mode=control",
+	}
 }
 
 // startQEMU starts QEMU such that it ends with this process, even one that is
 // killed.
-func startQEMU(path string, args []string, initramfs *os.File) (*qemu, error) {
-	console, consoleEnd, err := newPipe()
+func startQEMU(path string, l *launch) (_ *qemu, err error) {
+	var ours, theirs pipes
+	defer func() {
+		theirs.close()
+		if err != nil {
+			ours.close()
+		}
+	}()
+	for _, p := range []struct{ r, w **os.File }{
+		{&ours.console, &theirs.console}, {&ours.init, &theirs.init}, {&ours.stream, &theirs.stream},
+	} {
+		if *p.r, *p.w, err = newPipe(); err != nil {
+			return nil, err
+		}
+	}
+	control, theirEnd, err := newMonitor()
 	if err != nil {
 		return nil, err
 	}
-	defer consoleEnd.Close()
-	stream, streamEnd, err := newPipe()
-	if err != nil {
-		console.Close()
-		return nil, err
-	}
-	defer streamEnd.Close()
+	defer theirEnd.Close()
 
 	var said bytes.Buffer
-	cmd := exec.Command(path, args...)
+	cmd := exec.Command(path, append(talking(), l.args...)...)
 	cmd.Stdout, cmd.Stderr = &said, &said
-	cmd.ExtraFiles = []*os.File{consoleEnd, streamEnd, initramfs}
+	cmd.ExtraFiles = append([]*os.File{theirs.console, theirs.init, theirs.stream, theirEnd}, l.files...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Pdeathsig: syscall.SIGKILL,
 		// Ctrl-C is for this process, which then ends QEMU.
 		Setpgid: true,
 	}
-	q := &qemu{alive: make(chan struct{}, 1), exited: make(chan struct{})}
+	q := &qemu{monitor: control, alive: make(chan struct{}, 1), exited: make(chan struct{})}
 	started := make(chan error)
 	go func() {
 		// The signal comes when the thread that started QEMU ends (prctl(2),
@@ -62,14 +85,22 @@ func startQEMU(path string, args []string, initramfs *os.File) (*qemu, error) {
 		close(q.exited)
 	}()
 	if err := <-started; err != nil {
-		console.Close()
-		stream.Close()
+		control.close()
 		return nil, err
 	}
 	q.process = cmd.Process
-	q.console = newSpool(console, q.signOfLife)
-	q.stream = newSpool(stream, q.signOfLife)
+	q.console = newSpool(ours.console, q.signOfLife)
+	q.init = newSpool(ours.init, q.signOfLife)
+	q.stream = newSpool(ours.stream, q.signOfLife)
 	return q, nil
+}
+
+func (p pipes) close() {
+	for _, file := range []*os.File{p.console, p.init, p.stream} {
+		if file != nil {
+			file.Close()
+		}
+	}
 }
 
 // newPipe makes a pipe that holds as much as an unprivileged process may have:

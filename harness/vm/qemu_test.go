@@ -120,19 +120,18 @@ func TestMain(m *testing.M) {
 
 // runForEver starts QEMU and prints its process id.
 func runForEver(vmlinuz string) error {
-	initramfs, err := newInitramfs(Payload{Init: os.Args[0], Binary: os.Args[0]}, nil)
-	if err != nil {
-		return err
-	}
-	args, err := Machine{Kernel: kernel.Image{Vmlinuz: vmlinuz}}.arguments(initramfs)
-	if err != nil {
-		return err
-	}
 	program, err := exec.LookPath(qemuProgram)
 	if err != nil {
 		return err
 	}
-	q, err := startQEMU(program, args, initramfs)
+	m := Machine{Kernel: kernel.Image{Vmlinuz: vmlinuz}}
+	parts, err := m.prepare(program, Payload{Init: os.Args[0], Binary: os.Args[0]}, nil)
+	if err != nil {
+		return err
+	}
+	l := parts.launch(m)
+	l.add("-kernel", vmlinuz, "-initrd", l.inherit(parts.initramfs))
+	q, err := startQEMU(program, l)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,8 @@
 // Command init is the first process of a guest. It mounts what programs
-// expect, loads the modules of the plan in the initramfs, runs the plan's
-// payload, tells the host how that ended and powers the guest off.
+// expect, loads the modules of the plan in the initramfs and stops the machine,
+// which the host may keep at that point. When it goes on, it reads its errand from
+// the disk, runs the errand's payload, tells the host how that ended and powers
+// the guest off.
 package main
 
 import (
@@ -24,33 +26,45 @@ func main() {
 	fmt.Fprintln(os.Stderr, "init: power off:", unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF))
 }
 
-// run does init's work. It returns what it could not tell the host over the
-// stream.
+// run does init's work. It returns what it could not tell the host.
 func run() error {
 	if err := mountAll(); err != nil {
 		return err
 	}
-	host, err := openStream()
+	host, err := openHost()
 	if err != nil {
 		return err
 	}
-	plan, err := guest.ReadPlan(guest.PlanPath)
-	if err != nil {
+	if err := loadAll(); err != nil {
+		return host.fail(guest.Load, err)
+	}
+	if err := awaitDevices(); err != nil {
 		return host.fail(guest.Setup, err)
 	}
-	for _, m := range plan.Modules {
-		if err := load(m); err != nil {
-			return host.fail(guest.Load, err)
-		}
+	if err := host.send(guest.Message{Booted: &guest.Booted{}}); err != nil {
+		return err
+	}
+	if err := stop(); err != nil {
+		return host.fail(guest.Stop, err)
+	}
+	errand, err := fetch()
+	if err != nil {
+		return host.fail(guest.Fetch, err)
+	}
+	if err := renew(errand); err != nil {
+		return host.fail(guest.Fetch, err)
 	}
 	if err := host.ready(); err != nil {
 		return err
 	}
-	payload, err := start(plan.Payload)
+	if errand.Payload.Path == "" {
+		return host.exit(0)
+	}
+	payload, err := start(errand.Payload)
 	if err != nil {
 		return host.fail(guest.Execute, err)
 	}
 	status := payload.wait()
 	killOrphans()
-	return host.send(guest.Message{Exit: &guest.Exit{Status: status}})
+	return host.exit(status)
 }

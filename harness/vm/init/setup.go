@@ -29,6 +29,20 @@ func mountAll() error {
 	return nil
 }
 
+// loadAll loads the modules of the plan.
+func loadAll() error {
+	plan, err := guest.ReadPlan(guest.PlanPath)
+	if err != nil {
+		return err
+	}
+	for _, m := range plan.Modules {
+		if err := load(m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // load loads a module and frees the memory that its file takes. A module that
 // the kernel has already is as good as loaded.
 func load(m guest.Module) error {

@@ -9,12 +9,17 @@ import (
 
 // A Message is one thing that init says. Exactly one of its fields is set.
 type Message struct {
-	Ready *Ready `json:"ready,omitempty"`
-	Exit  *Exit  `json:"exit,omitempty"`
-	Fail  *Fail  `json:"fail,omitempty"`
+	Booted *Booted `json:"booted,omitempty"`
+	Ready  *Ready  `json:"ready,omitempty"`
+	Exit   *Exit   `json:"exit,omitempty"`
+	Fail   *Fail   `json:"fail,omitempty"`
 }
 
-// Ready says that the modules are loaded and that the payload comes next.
+// Booted says that the modules are loaded, and that init stops the machine next:
+// the host may keep it, and has it go on when there is an errand to be done.
+type Booted struct{}
+
+// Ready says that the errand is known and that the payload comes next.
 type Ready struct {
 	Release string        `json:"release"`   // as uname -r prints it
 	Uptime  time.Duration `json:"uptime_ns"` // guest time since its boot
@@ -24,7 +29,8 @@ type Ready struct {
 type Exit struct {
 	// Status is the payload's exit status, or 128 plus the number of the
 	// signal that killed it, as a shell has it.
-	Status int `json:"status"`
+	Status int           `json:"status"`
+	Uptime time.Duration `json:"uptime_ns"` // guest time since its boot
 }
 
 // Fail says that init could not do its work. It is the last message.
@@ -40,19 +46,18 @@ type Step string
 const (
 	Setup   Step = "setup"   // file systems, devices, the plan
 	Load    Step = "load"    // loading a module
+	Stop    Step = "stop"    // stopping the machine, to be kept
+	Fetch   Step = "fetch"   // reading the errand
 	Execute Step = "execute" // starting the payload
 )
 
-// recordSeparator begins each message on the stream, see Scan.
-const recordSeparator = 0x1e
-
-// Encode gives the message as it goes over the stream.
+// Encode gives the message as it goes to the host: a JSON text and a line feed.
 func (m Message) Encode() ([]byte, error) {
 	text, err := json.Marshal(m)
 	if err != nil {
 		return nil, fmt.Errorf("encode a message of the guest's init: %w", err)
 	}
-	return append(append([]byte{recordSeparator}, text...), '\n'), nil
+	return append(text, '\n'), nil
 }
 
 func decode(text []byte) (Message, error) {
@@ -61,7 +66,7 @@ func decode(text []byte) (Message, error) {
 		return Message{}, fmt.Errorf("decode a message of the guest's init, %.80q: %w", text, err)
 	}
 	said := 0
-	for _, set := range []bool{m.Ready != nil, m.Exit != nil, m.Fail != nil} {
+	for _, set := range []bool{m.Booted != nil, m.Ready != nil, m.Exit != nil, m.Fail != nil} {
 		if set {
 			said++
 		}
@@ -72,4 +77,4 @@ func decode(text []byte) (Message, error) {
 	return m, nil
 }
 
-var errNotOne = errors.New("it must be one of ready, exit and fail")
+var errNotOne = errors.New("it must be one of booted, ready, exit and fail")

@@ -1,5 +1,6 @@
 // Package guest is what the host and a guest's init tell one another: the plan
-// that init finds in the initramfs, and the stream that comes back.
+// that init finds in the initramfs, the errand that it finds on its disk, the
+// messages that it sends, and the lines that its payload does.
 package guest
 
 import (
@@ -12,27 +13,26 @@ import (
 const (
 	PlanPath    = "/plan.json"
 	ModulesPath = "/modules"
-	StreamPath  = "/dev/ttyS1"
+	// InitPath is the second serial port, which init's messages go to: it is there
+	// before any module is.
+	InitPath = "/dev/ttyS1"
+	// StreamPath is the port of the only virtio-serial device, which is the
+	// payload's. One program at a time can have it open.
+	StreamPath = "/dev/stream"
+	// DiskPath is the only virtio-blk device.
+	DiskPath = "/dev/vda"
 )
 
-// A Plan is what init has to do: load the modules in their order, then run the
-// payload.
+// A Plan is what init has to do before anything is known of what the guest is
+// for: load the modules in their order.
 type Plan struct {
 	Modules []Module `json:"modules,omitempty"`
-	Payload Payload  `json:"payload"`
 }
 
 // A Module is a decompressed kernel module in the initramfs.
 type Module struct {
 	Name string `json:"name"`
 	Path string `json:"path"`
-}
-
-// A Payload is the program that the guest was booted for.
-type Payload struct {
-	Path string   `json:"path"`
-	Args []string `json:"args,omitempty"` // without the program's own name
-	Env  []string `json:"env,omitempty"`  // KEY=VALUE, added to what init sets
 }
 
 // Encode gives the plan as ReadPlan wants it.

@@ -15,7 +15,6 @@ func TestPlan(t *testing.T) {
 	g := NewWithT(t)
 	plan := guest.Plan{
 		Modules: []guest.Module{{Name: "veth", Path: "/modules/veth.ko"}, {Name: "sch_netem", Path: "/modules/sch_netem.ko"}},
-		Payload: guest.Payload{Path: "/bin/suite", Args: []string{"--record", "a b", ""}, Env: []string{"A=\"\x01"}},
 	}
 	text, err := plan.Encode()
 	g.Expect(err).NotTo(HaveOccurred())

@@ -3,11 +3,14 @@ package main
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"os"
 	"strconv"
 	"strings"
+	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,6 +19,7 @@ func main() {
 	act, args := os.Args[1], os.Args[2:]
 	map[string]func([]string){
 		"report":   report,
+		"identify": identify,
 		"blast":    blast,
 		"hang":     hang,
 		"panic":    crash,
@@ -40,6 +44,44 @@ func report(args []string) {
 	status, err := strconv.Atoi(args[0])
 	must(err)
 	os.Exit(status)
+}
+
+// identify tells what makes this guest this one.
+func identify([]string) {
+	random := make([]byte, 16)
+	_, err := rand.Read(random)
+	must(err)
+	socket, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+	must(err)
+	loopback := &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}
+	must(unix.Bind(socket, loopback))
+	must(unix.Listen(socket, 1))
+	address, err := unix.Getsockname(socket)
+	must(err)
+	up()
+	client, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+	must(err)
+	must(unix.Connect(client, address))
+	ephemeral, err := unix.Getsockname(client)
+	must(err)
+	say(map[string]any{
+		"random":  random,
+		"boot_id": read("/proc/sys/kernel/random/boot_id"),
+		"port":    ephemeral.(*unix.SockaddrInet4).Port,
+		"now":     time.Now(),
+		"symbol":  strings.SplitN(read("/proc/kallsyms"), "\n", 2)[0],
+		"modules": read("/proc/modules"),
+	})
+}
+
+// up makes the loopback device one that can be used.
+func up() {
+	socket, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)
+	must(err)
+	lo, err := unix.NewIfreq("lo")
+	must(err)
+	lo.SetUint16(unix.IFF_UP)
+	must(unix.IoctlIfreq(socket, unix.SIOCSIFFLAGS, lo))
 }
 
 // blast writes as many lines of one KiB as it is told.
@@ -98,11 +140,12 @@ func scribble([]string) {
 	}
 }
 
-func stream() *os.File {
-	port, err := os.OpenFile("/dev/ttyS1", os.O_WRONLY, 0)
+// stream is open once: it can be no more.
+var stream = sync.OnceValue(func() *os.File {
+	port, err := os.OpenFile("/dev/stream", os.O_WRONLY, 0)
 	must(err)
 	return port
-}
+})
 
 func say(what any) {
 	text, err := json.Marshal(what)

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/finwait/finwait/harness/vm/internal/guest"
+)
+
+// A host is the serial port that leads to it.
+type host struct{ port *os.File }
+
+// openHost opens the port and makes it carry bytes as they are.
+func openHost() (host, error) {
+	fd, err := unix.Open(guest.InitPath, unix.O_WRONLY|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return host{}, fmt.Errorf("open %s: %w (the kernel needs CONFIG_SERIAL_8250 with two ports)", guest.InitPath, err)
+	}
+	mode, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+	if err != nil {
+		return host{}, fmt.Errorf("read the mode of %s: %w", guest.InitPath, err)
+	}
+	mode.Oflag &^= unix.OPOST
+	if err := unix.IoctlSetTermios(fd, unix.TCSETS, mode); err != nil {
+		return host{}, fmt.Errorf("set the mode of %s: %w", guest.InitPath, err)
+	}
+	return host{os.NewFile(uintptr(fd), guest.InitPath)}, nil
+}
+
+// send returns once the message has left the guest.
+func (h host) send(m guest.Message) error {
+	text, err := m.Encode()
+	if err != nil {
+		return err
+	}
+	if _, err := h.port.Write(text); err != nil {
+		return err
+	}
+	// What tcdrain(3) does.
+	return unix.IoctlSetInt(int(h.port.Fd()), unix.TCSBRK, 1)
+}
+
+func (h host) ready() error {
+	var name unix.Utsname
+	if err := unix.Uname(&name); err != nil {
+		return h.fail(guest.Setup, fmt.Errorf("uname: %w", err))
+	}
+	return h.send(guest.Message{Ready: &guest.Ready{
+		Release: unix.ByteSliceToString(name.Release[:]),
+		Uptime:  uptime(),
+	}})
+}
+
+func (h host) exit(status int) error {
+	return h.send(guest.Message{Exit: &guest.Exit{Status: status, Uptime: uptime()}})
+}
+
+// uptime is the time since boot. Reading CLOCK_BOOTTIME cannot fail
+// (clock_gettime(2)).
+func uptime() time.Duration {
+	var since unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_BOOTTIME, &since)
+	return time.Duration(since.Nano())
+}
+
+func (h host) fail(step guest.Step, cause error) error {
+	return h.send(guest.Message{Fail: &guest.Fail{Step: step, Cause: cause.Error()}})
+}

@@ -1,0 +1,115 @@
+package vm
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/finwait/finwait/harness/kernel"
+)
+
+// parts are what a machine is put together from, apart from its kernel.
+type parts struct {
+	qemu      string // the program's path
+	initramfs *os.File
+	disk      *os.File
+	diskSize  int64
+	shape     shape
+}
+
+func (m Machine) prepare(program string, p Payload, modules []kernel.Module) (made *parts, err error) {
+	made = &parts{qemu: program}
+	defer func() {
+		if err != nil {
+			made.close()
+		}
+	}()
+	if made.initramfs, err = newInitramfs(p.Init, modules); err != nil {
+		return nil, err
+	}
+	if made.disk, made.diskSize, err = newDisk(p); err != nil {
+		return nil, err
+	}
+	if m.Keep != "" {
+		made.shape, err = m.shapeOf(made)
+	}
+	return made, err
+}
+
+func (p *parts) close() {
+	for _, file := range []*os.File{p.initramfs, p.disk} {
+		if file != nil {
+			file.Close()
+		}
+	}
+}
+
+// launch begins a command line: the machine and its disk.
+func (p *parts) launch(m Machine) *launch {
+	l := &launch{args: m.machineArguments(p.diskSize)}
+	l.add(
+		"-blockdev", "driver=file,node-name=errand,read-only=on,locking=off,filename="+l.inherit(p.disk),
+		"-device", "virtio-blk-pci,ioeventfd=off,drive=errand",
+	)
+	return l
+}
+
+// shapeOf reads what the machine's kept state would depend on.
+func (m Machine) shapeOf(p *parts) (s shape, err error) {
+	if s.QEMU, err = qemuVersion(p.qemu); err != nil {
+		return s, err
+	}
+	s.Machine = strings.Join(append(m.machineArguments(p.diskSize), m.kernelArguments()), " ")
+	vmlinuz, err := os.Open(m.Kernel.Vmlinuz)
+	if err != nil {
+		return s, err
+	}
+	defer vmlinuz.Close()
+	if s.Kernel, err = digest(vmlinuz); err != nil {
+		return s, err
+	}
+	if s.Initramfs, err = digest(p.initramfs); err != nil {
+		return s, err
+	}
+	_, err = p.initramfs.Seek(0, io.SeekStart)
+	return s, err
+}
+
+func digest(r io.Reader) (string, error) {
+	sum := sha256.New()
+	if _, err := io.Copy(sum, r); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(sum.Sum(nil)), nil
+}
+
+// statePath is where the machine is kept. Of each kernel there is one machine of a
+// kind: what else is not as it was makes it useless, and is replaced.
+func (m Machine) statePath(p *parts) string {
+	name := fmt.Sprintf("%s_%.16s_%s_%dM%s", m.Kernel.Release, p.shape.Kernel, m.clock(), m.memoryMiB(p.diskSize), stateSuffix)
+	return filepath.Join(m.Keep, strings.ReplaceAll(name, "/", "-"))
+}
+
+// versions are those of the QEMUs that were asked for theirs, by path.
+var versions sync.Map
+
+// qemuVersion is the first line of what QEMU says of itself: "QEMU emulator version
+// 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18)".
+func qemuVersion(program string) (string, error) {
+	if known, ok := versions.Load(program); ok {
+		return known.(string), nil
+	}
+	said, err := exec.Command(program, "--version").Output()
+	if err != nil {
+		return "", fmt.Errorf("ask %s for its version: %w", program, err)
+	}
+	version, _, _ := strings.Cut(string(said), "\n")
+	versions.Store(program, version)
+	return version, nil
+}

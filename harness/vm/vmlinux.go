@@ -1,0 +1,144 @@
+package vm
+
+import (
+	"bytes"
+	"debug/elf"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+	"github.com/pierrec/lz4/v4"
+	"golang.org/x/sys/unix"
+)
+
+// openKernel opens what QEMU is to boot: the kernel itself, taken out of the
+// bzImage, where that is quick and the kernel can be entered there; else the
+// bzImage, whose own code then does the same in the guest, several times as slow.
+// The kernel is then where it was linked to be: KASLR is the bzImage's.
+func (m Machine) openKernel() (*os.File, error) {
+	image, err := os.ReadFile(m.Kernel.Vmlinuz)
+	if err != nil {
+		return nil, err
+	}
+	vmlinux, err := uncompressed(image)
+	if err != nil {
+		return os.Open(m.Kernel.Vmlinuz)
+	}
+	fd, err := unix.MemfdCreate("vmlinux", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("make a file for the uncompressed kernel: %w", err)
+	}
+	file := os.NewFile(uintptr(fd), "vmlinux")
+	if _, err := file.Write(vmlinux); err != nil {
+		file.Close()
+		return nil, fmt.Errorf("write the uncompressed kernel: %w", err)
+	}
+	return file, nil
+}
+
+// maxVmlinux bounds an uncompressed kernel, in octets. Debian's cloud kernels have
+// up to 60 MB.
+const maxVmlinux = 512 << 20
+
+// uncompressed takes the kernel out of a bzImage (Documentation/arch/x86/boot.rst,
+// payload_offset and payload_length). The error says why QEMU cannot boot it as it
+// is.
+func uncompressed(image []byte) ([]byte, error) {
+	if err := checkSetupHeader(image, int64(len(image))); err != nil {
+		return nil, err
+	}
+	if version := binary.LittleEndian.Uint16(image[0x206:]); version < 0x208 || len(image) < 0x250 {
+		return nil, errors.New("its boot protocol is older than 2.08, and does not tell where the kernel is")
+	}
+	setupSectors := int64(max(image[0x1f1], 1))
+	begin := (1+setupSectors)*512 + int64(binary.LittleEndian.Uint32(image[0x248:]))
+	end := begin + int64(binary.LittleEndian.Uint32(image[0x24c:]))
+	if end > int64(len(image)) || end-begin < 8 {
+		return nil, errors.New("the kernel is not where it should be")
+	}
+	// The build appends the uncompressed size, 4 octets (scripts/Makefile.lib,
+	// size_append).
+	payload := image[begin : end-4]
+	size := binary.LittleEndian.Uint32(image[end-4:])
+	if size > maxVmlinux {
+		return nil, fmt.Errorf("the kernel would have %d octets uncompressed", size)
+	}
+	content, err := decompressor(payload)
+	if err != nil {
+		return nil, err
+	}
+	vmlinux := make([]byte, size)
+	if _, err := io.ReadFull(content, vmlinux); err != nil {
+		return nil, fmt.Errorf("decompress the kernel: %w", err)
+	}
+	return vmlinux, checkPVH(vmlinux)
+}
+
+// decompressor reads what is compressed in one of the quick ways. The rest would
+// take longer than the guest does.
+func decompressor(payload []byte) (io.Reader, error) {
+	r := bytes.NewReader(payload)
+	switch {
+	case bytes.HasPrefix(payload, []byte{0x1f, 0x8b}):
+		return gzip.NewReader(r)
+	case bytes.HasPrefix(payload, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+		d, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxVmlinux))
+		if err != nil {
+			return nil, err
+		}
+		return d.IOReadCloser(), nil
+	case bytes.HasPrefix(payload, []byte{0x02, 0x21, 0x4c, 0x18}):
+		return lz4.NewReader(r), nil
+	}
+	return nil, fmt.Errorf("the kernel is compressed in a way that takes long, or that is not known: it begins with %x", payload[:4])
+}
+
+// checkPVH says whether the kernel has the entry point by which QEMU starts an
+// uncompressed one (the note XEN_ELFNOTE_PHYS32_ENTRY, which CONFIG_PVH makes).
+func checkPVH(vmlinux []byte) error {
+	file, err := elf.NewFile(bytes.NewReader(vmlinux))
+	if err != nil {
+		return err
+	}
+	for _, part := range file.Progs {
+		if part.Type != elf.PT_NOTE || part.Filesz > maxNotes {
+			continue
+		}
+		notes, err := io.ReadAll(part.Open())
+		if err != nil {
+			return err
+		}
+		if hasNote(notes, file.ByteOrder, "Xen", phys32Entry) {
+			return nil
+		}
+	}
+	return errors.New("it has no PVH entry point (CONFIG_PVH)")
+}
+
+const (
+	phys32Entry = 18 // include/xen/interface/elfnote.h
+	maxNotes    = 1 << 20
+)
+
+// hasNote looks for a note (elf(5), "Notes").
+func hasNote(notes []byte, order binary.ByteOrder, owner string, kind uint32) bool {
+	padded := func(n uint32) uint64 { return (uint64(n) + 3) &^ 3 }
+	for len(notes) >= 12 {
+		nameSize, contentSize := order.Uint32(notes), order.Uint32(notes[4:])
+		found := order.Uint32(notes[8:])
+		next := 12 + padded(nameSize) + padded(contentSize)
+		if next > uint64(len(notes)) {
+			return false
+		}
+		name := bytes.TrimRight(notes[12:12+nameSize], "\x00")
+		if found == kind && string(name) == owner {
+			return true
+		}
+		notes = notes[next:]
+	}
+	return false
+}
