@@ -44,6 +44,7 @@ func exploreCommand() *cobra.Command {
 	flags.IntVar(&e.data, "data", 0, "have the client send `N` octets, which are on their way when both close")
 	flags.BoolVar(&e.bounds.All, "all", false, "play equivalent orders too, instead of one for all of them, and hold them against each other")
 	flags.StringVar(&e.out, "out", "finwait-out", "the `DIR` for the maps")
+	coldFlag(cmd, &e.cold)
 	mirrorFlag(cmd, &e.mirrors)
 	return cmd
 }
@@ -92,7 +93,7 @@ func (e explorer) run(ctx context.Context, args []string) error {
 // found.
 func (e explorer) exploreOn(ctx context.Context, image kernel.Image, p programs, out io.Writer, indent string) (*explore.Map, error) {
 	var entries []explore.Entry
-	err := e.runOn(ctx, image, p, job{e.args, func(line []byte) error {
+	_, err := e.runOn(ctx, image, p, job{e.args, func(line []byte) error {
 		var entry explore.Entry
 		if err := json.Unmarshal(line, &entry); err != nil {
 			return fmt.Errorf("the suite reported what is no entry of a survey: %w", err)

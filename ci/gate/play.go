@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/semaphore"
 
@@ -72,7 +73,12 @@ func (o options) playOn(ctx context.Context, image kernel.Image, programs progra
 	record := report.New(report.Kernel{
 		Release: image.Release, Source: image.Source, Version: image.Version, Notes: image.Notes,
 	}, string(o.clockOf(image)))
-	err := o.runOn(ctx, image, programs, job{o.suiteArgs, func(line []byte) error {
+	begun := time.Now()
+	var first time.Duration // of the host's time, to the first entry
+	guest, err := o.runOn(ctx, image, programs, job{o.suiteArgs, func(line []byte) error {
+		if first == 0 {
+			first = time.Since(begun)
+		}
 		var entry report.Entry
 		if err := json.Unmarshal(line, &entry); err != nil {
 			return fmt.Errorf("the suite reported what is no entry of a record: %w", err)
@@ -85,8 +91,25 @@ func (o options) playOn(ctx context.Context, image kernel.Image, programs progra
 	}})
 	if err != nil {
 		record.Incomplete = firstLine(err.Error())
+	} else {
+		fmt.Fprintf(out, "%s%d scenarios: %s\n", indent, len(record.Scenarios), spent(first, time.Since(begun), guest))
 	}
 	return record, err
+}
+
+// spent tells what a kernel's part of a run took: of the host's time, and of the
+// guest's, if there was a guest.
+func spent(first, whole time.Duration, guest vm.Result) string {
+	text := fmt.Sprintf("the first after %.1f s, all in %.1f s", first.Seconds(), whole.Seconds())
+	switch {
+	case guest.Release == "":
+		return text
+	case guest.Resumed:
+		text += " (resumed)"
+	default:
+		text += " (booted)"
+	}
+	return text + fmt.Sprintf("; %.1f s of the guest's time", guest.Ran.Seconds())
 }
 
 // clockOf is what a kernel takes for time. The running one has the machine's.

@@ -25,6 +25,7 @@ type options struct {
 	clock       string
 	trials      int
 	out         string
+	cold        bool
 	mirrors     []string
 
 	stdout, stderr io.Writer
@@ -49,8 +50,13 @@ func runCommand() *cobra.Command {
 	flags.StringVar(&o.clock, "clock", string(vm.Virtual), "the guest's `CLOCK`: virtual (derived from the instructions executed) or real")
 	flags.IntVar(&o.trials, "trials", 1, "play each scenario `N` times")
 	flags.StringVar(&o.out, "out", "finwait-out", "the `DIR` for records and reports")
+	coldFlag(cmd, &o.cold)
 	mirrorFlag(cmd, &o.mirrors)
 	return cmd
+}
+
+func coldFlag(cmd *cobra.Command, cold *bool) {
+	cmd.Flags().BoolVar(cold, "cold", false, "boot each kernel, instead of going on from where it had booted the last time")
 }
 
 // prepare finds the kernels and builds what runs on them. Everything that can be

@@ -76,20 +76,24 @@ type job struct {
 	entry func([]byte) error
 }
 
-// runOn has the suite do a job on a kernel.
-func (o options) runOn(ctx context.Context, image kernel.Image, p programs, j job) error {
+// runOn has the suite do a job on a kernel. The result tells of the guest, if there
+// was one.
+func (o options) runOn(ctx context.Context, image kernel.Image, p programs, j job) (vm.Result, error) {
 	if image.Source == hostSource {
-		return runOnHost(ctx, image, p, j)
+		return vm.Result{}, runOnHost(ctx, image, p, j)
 	}
 	return o.runInGuest(ctx, image, p, j)
 }
 
-// runInGuest boots the kernel and runs the suite in it.
-func (o options) runInGuest(ctx context.Context, image kernel.Image, p programs, j job) error {
+// runInGuest has a guest with that kernel run the suite.
+func (o options) runInGuest(ctx context.Context, image kernel.Image, p programs, j job) (vm.Result, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var console tail
-	machine := vm.Machine{Kernel: image, Modules: guestModules, Clock: vm.Clock(o.clock), Console: &console}
+	machine := vm.Machine{
+		Kernel: image, Modules: guestModules, Clock: vm.Clock(o.clock), Console: &console,
+		Keep: o.machines(), Notice: func(notice string) { fmt.Fprintln(o.stderr, notice) },
+	}
 	payload := vm.Payload{Init: p.init, Binary: p.suite, Args: j.args(vm.StreamPath)}
 	result, err := machine.Run(ctx, payload, func(line []byte) {
 		if err := j.entry(line); err != nil {
@@ -97,13 +101,23 @@ func (o options) runInGuest(ctx context.Context, image kernel.Image, p programs,
 		}
 	})
 	if err != nil {
-		return err
+		return result, err
 	}
 	if result.Release != image.Release {
-		return fmt.Errorf("%s: what booted is %s, not %s: the kernel in %s is not what it should be; remove it",
+		return result, fmt.Errorf("%s: what booted is %s, not %s: the kernel in %s is not what it should be; remove it",
 			image.Source, result.Release, image.Release, filepath.Dir(image.Vmlinuz))
 	}
-	return suiteStatus(image, result.Status, &console)
+	return result, suiteStatus(image, result.Status, &console)
+}
+
+// machines is the folder for the guests that have booted. Without one they boot each
+// time.
+func (o options) machines() string {
+	user, err := os.UserCacheDir()
+	if o.cold || err != nil {
+		return ""
+	}
+	return filepath.Join(user, "finwait", "machines")
 }
 
 // hostSource is the KERNEL argument that stands for the running kernel.
