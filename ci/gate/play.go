@@ -89,6 +89,7 @@ func (o options) playOn(ctx context.Context, image kernel.Image, programs progra
 		fmt.Fprintf(out, "%s%s\n", indent, entry.Summary())
 		return nil
 	}})
+	record.Accelerator = string(guest.Accelerator)
 	if err != nil {
 		record.Incomplete = firstLine(err.Error())
 	} else {

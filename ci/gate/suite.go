@@ -92,7 +92,7 @@ func (o options) runInGuest(ctx context.Context, image kernel.Image, p programs,
 	var console tail
 	machine := vm.Machine{
 		Kernel: image, Modules: guestModules, Clock: vm.Clock(o.clock), Console: &console,
-		Keep: o.machines(), Notice: func(notice string) { fmt.Fprintln(o.stderr, notice) },
+		Cache: machines(), Cold: o.cold, Notice: func(notice string) { fmt.Fprintln(o.stderr, notice) },
 	}
 	payload := vm.Payload{Init: p.init, Binary: p.suite, Args: j.args(vm.StreamPath)}
 	result, err := machine.Run(ctx, payload, func(line []byte) {
@@ -110,11 +110,11 @@ func (o options) runInGuest(ctx context.Context, image kernel.Image, p programs,
 	return result, suiteStatus(image, result.Status, &console)
 }
 
-// machines is the folder for the guests that have booted. Without one they boot each
-// time.
-func (o options) machines() string {
+// machines is the folder for the guests that have booted; empty where the user has
+// no folder for such things.
+func machines() string {
 	user, err := os.UserCacheDir()
-	if o.cold || err != nil {
+	if err != nil {
 		return ""
 	}
 	return filepath.Join(user, "finwait", "machines")

@@ -23,6 +23,9 @@ type Record struct {
 	Kernel Kernel `json:"kernel"`
 	// Clock is the clock that the kernel ran on, "virtual" or "real".
 	Clock string `json:"clock"`
+	// Accelerator is what carried out a guest's instructions, "tcg" or "kvm"; empty
+	// where there was no guest.
+	Accelerator string `json:"accelerator,omitempty"`
 	// Incomplete says why the run ended before all scenarios had been played,
 	// if it did.
 	Incomplete string `json:"incomplete,omitempty"`

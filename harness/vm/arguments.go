@@ -32,16 +32,20 @@ func (m Machine) machineArguments(disk int64) []string {
 	args := []string{
 		"-no-user-config", "-nodefaults", "-display", "none", "-nic", "none",
 		"-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
-		"-machine", "pc", "-accel", "tcg", "-cpu", "max",
+		"-machine", "pc",
 		"-smp", strconv.Itoa(max(1, m.CPUs)),
 		"-m", strconv.Itoa(m.memoryMiB(disk)) + "M",
 		"-no-reboot",
 		"-action", "panic=pause", "-device", "pvpanic-pci",
 	}
-	if m.clock() == Real {
-		return args
+	switch {
+	case m.accelerator == KVM:
+		return append(args, "-accel", "kvm", "-cpu", "host")
+	case m.clock() == Real:
+		return append(args, "-accel", "tcg", "-cpu", "max")
 	}
 	return append(args,
+		"-accel", "tcg", "-cpu", "max",
 		"-icount", "shift=2,sleep=off",
 		// The CMOS clock, which the kernel reads at boot, goes by the same
 		// clock; otherwise it would be the host's.

@@ -151,50 +151,6 @@ func testReport(t *testing.T, m Machine, p testPayload) {
 	g.Expect(console.String()).To(And(ContainSubstring("to standard output\n"), ContainSubstring("to standard error\n")))
 }
 
-// BenchmarkBoot measures from the start of QEMU to its end for a payload that
-// does next to nothing.
-func BenchmarkBoot(b *testing.B) {
-	payload := build(b)
-	for _, k := range cachedKernels(b) {
-		for _, clock := range []Clock{Virtual, Real} {
-			b.Run(fmt.Sprintf("%s/%s", k.Release, clock), func(b *testing.B) {
-				for b.Loop() {
-					_, result, err := run(b, Machine{Kernel: k, Clock: clock}, payload.does("report", "0"))
-					if err != nil {
-						b.Fatal(err)
-					}
-					b.ReportMetric(result.Uptime.Seconds(), "guest-s/op")
-				}
-			})
-		}
-	}
-}
-
-// BenchmarkStream measures how fast lines come out of a guest, from the first
-// to the last of them.
-func BenchmarkStream(b *testing.B) {
-	payload := build(b)
-	for _, k := range cachedKernels(b) {
-		b.Run(k.Release, func(b *testing.B) {
-			var spent time.Duration
-			for b.Loop() {
-				var first, last time.Time
-				_, err := Machine{Kernel: k}.Run(b.Context(), payload.does("blast", "1024"), func([]byte) {
-					last = time.Now()
-					if first.IsZero() {
-						first = last
-					}
-				})
-				if err != nil {
-					b.Fatal(err)
-				}
-				spent += last.Sub(first)
-			}
-			b.ReportMetric(float64(b.N)*1024/spent.Seconds(), "KiB/s")
-		})
-	}
-}
-
 // A testPayload is testdata/payload with the guest's init.
 type testPayload struct{ Payload }
 
@@ -205,16 +161,18 @@ func (p testPayload) does(args ...string) Payload {
 
 func build(tb testing.TB) testPayload {
 	tb.Helper()
-	folder := tb.TempDir()
-	p := Payload{Init: filepath.Join(folder, "init"), Binary: filepath.Join(folder, "payload")}
-	for binary, source := range map[string]string{p.Init: "./init", p.Binary: "./testdata/payload"} {
-		command := exec.Command("go", "build", "-ldflags=-s -w", "-o", binary, source)
-		command.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64")
-		if out, err := command.CombinedOutput(); err != nil {
-			tb.Fatalf("build %s: %v\n%s", source, err, out)
-		}
+	return testPayload{Payload{Init: buildProgram(tb, "./init"), Binary: buildProgram(tb, "./testdata/payload")}}
+}
+
+func buildProgram(tb testing.TB, source string) (path string) {
+	tb.Helper()
+	path = filepath.Join(tb.TempDir(), filepath.Base(source))
+	command := exec.Command("go", "build", "-ldflags=-s -w", "-o", path, source)
+	command.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64")
+	if out, err := command.CombinedOutput(); err != nil {
+		tb.Fatalf("build %s: %v\n%s", source, err, out)
 	}
-	return testPayload{p}
+	return path
 }
 
 // run runs a machine and collects its lines.

@@ -30,7 +30,8 @@ const (
 	// ahead afterwards, so nothing in the guest may do that during a
 	// measurement.
 	Virtual Clock = "virtual"
-	// Real is the host's time.
+	// Real is the host's time. The guest runs under KVM where that has been proven
+	// to work.
 	Real Clock = "real"
 )
 
@@ -47,13 +48,15 @@ type Machine struct {
 	// MemoryMiB is the guest's memory in MiB, 0 for 256 or, where the program to
 	// run is larger than 64 MiB, four to eight times its size.
 	MemoryMiB int
-	// Keep is the folder in which the machine is kept when it has booted, with its
-	// memory (some 100 MB), for the next run to go on from there instead of
-	// booting. It is made if it is missing. If Keep is empty, the machine boots each
-	// time.
-	Keep string
-	// Notice is told, in one line, why what was kept is of no use, or why nothing
-	// could be kept. The run goes on without. May be nil.
+	// Cache is the folder for what later runs go by: the machine as it is when it has
+	// booted, with its memory (some 100 MB), from which the next run goes on instead
+	// of booting; and whether KVM works. It is made if it is missing. If Cache is
+	// empty, nothing is remembered.
+	Cache string
+	// Cold has the machine boot, and not be kept, whatever is in the Cache.
+	Cold bool
+	// Notice is told, in one line, why what was kept is of no use, why nothing
+	// could be kept, or why KVM is not used. The run goes on without. May be nil.
 	Notice func(string)
 	// Console gets what the guest prints line by line: the kernel's log and
 	// the payload's standard output and standard error. May be nil.
@@ -65,6 +68,8 @@ type Machine struct {
 	// life, before the guest is taken to hang; 0 for three minutes. Whatever
 	// the guest prints or reports is a sign of life.
 	Patience time.Duration
+
+	accelerator Accelerator // TCG if it is empty
 }
 
 // A Payload is the program to run in the guest. Both files have to be
@@ -92,6 +97,8 @@ type Result struct {
 	// Uptime is the guest's time from boot to the start of the payload, and Ran
 	// what passed of it until the payload's end.
 	Uptime, Ran time.Duration
+	// Accelerator is what carried out its instructions.
+	Accelerator Accelerator
 	// Resumed is true where the machine went on from what was kept.
 	Resumed bool
 }
@@ -118,14 +125,19 @@ var ownModules = []string{"virtio_pci", "virtio_blk", "virtio_console"}
 // known by then. When ctx ends, QEMU is killed and the error wraps the
 // context's cause.
 func (m Machine) Run(ctx context.Context, p Payload, line func([]byte)) (Result, error) {
-	var modules []kernel.Module
-	if m.Kernel.Modules != "" || len(m.Modules) > 0 {
-		var err error
-		if modules, err = m.Kernel.LoadOrder(slices.Concat(ownModules, m.Modules)...); err != nil {
-			return Result{}, err
-		}
+	modules, err := m.loadOrder()
+	if err != nil {
+		return Result{}, err
 	}
 	return m.run(ctx, p, modules, line)
+}
+
+// loadOrder are the modules of the machine, and those of its devices.
+func (m Machine) loadOrder() ([]kernel.Module, error) {
+	if m.Kernel.Modules == "" && len(m.Modules) == 0 {
+		return nil, nil // all that is needed is built in, or the guest will tell
+	}
+	return m.Kernel.LoadOrder(slices.Concat(ownModules, m.Modules)...)
 }
 
 func (m Machine) run(ctx context.Context, p Payload, modules []kernel.Module, line func([]byte)) (Result, error) {
@@ -139,15 +151,20 @@ func (m Machine) run(ctx context.Context, p Payload, modules []kernel.Module, li
 	if err := checkBzImage(m.Kernel.Vmlinuz); err != nil {
 		return Result{}, m.failure(NotAKernel, err)
 	}
+	if m.accelerator, err = m.chooseAccelerator(ctx, program, p.Init); err != nil {
+		return Result{}, err
+	}
 	parts, err := m.prepare(program, p, modules)
 	if err != nil {
 		return Result{}, fmt.Errorf("boot %s: %w", m.name(), err)
 	}
 	defer parts.close()
-	if result, err, done := m.resume(ctx, parts, line); done {
-		return result, err
+	result, err, done := m.resume(ctx, parts, line)
+	if !done {
+		result, err = m.boot(ctx, parts, line)
 	}
-	return m.boot(ctx, parts, line)
+	result.Accelerator = m.accelerator
+	return result, err
 }
 
 func (m Machine) check() error {
@@ -193,6 +210,9 @@ func (m Machine) memoryMiB(disk int64) int {
 	}
 	return m.MemoryMiB
 }
+
+// keeps says whether the machine is kept, and goes on from what was.
+func (m Machine) keeps() bool { return m.Cache != "" && !m.Cold }
 
 func (m Machine) notice(format string, args ...any) {
 	if m.Notice != nil {

@@ -36,7 +36,7 @@ func (m Machine) prepare(program string, p Payload, modules []kernel.Module) (ma
 	if made.disk, made.diskSize, err = newDisk(p); err != nil {
 		return nil, err
 	}
-	if m.Keep != "" {
+	if m.keeps() {
 		made.shape, err = m.shapeOf(made)
 	}
 	return made, err
@@ -66,12 +66,10 @@ func (m Machine) shapeOf(p *parts) (s shape, err error) {
 		return s, err
 	}
 	s.Machine = strings.Join(append(m.machineArguments(p.diskSize), m.kernelArguments()), " ")
-	vmlinuz, err := os.Open(m.Kernel.Vmlinuz)
-	if err != nil {
-		return s, err
+	if m.accelerator == KVM {
+		s.Machine += " on " + processor() // which the guest has found out all about
 	}
-	defer vmlinuz.Close()
-	if s.Kernel, err = digest(vmlinuz); err != nil {
+	if s.Kernel, err = digestOf(m.Kernel.Vmlinuz); err != nil {
 		return s, err
 	}
 	if s.Initramfs, err = digest(p.initramfs); err != nil {
@@ -79,6 +77,15 @@ func (m Machine) shapeOf(p *parts) (s shape, err error) {
 	}
 	_, err = p.initramfs.Seek(0, io.SeekStart)
 	return s, err
+}
+
+func digestOf(path string) (string, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	return digest(file)
 }
 
 func digest(r io.Reader) (string, error) {
@@ -92,9 +99,13 @@ func digest(r io.Reader) (string, error) {
 // statePath is where the machine is kept. Of each kernel there is one machine of a
 // kind: what else is not as it was makes it useless, and is replaced.
 func (m Machine) statePath(p *parts) string {
-	name := fmt.Sprintf("%s_%.16s_%s_%dM%s", m.Kernel.Release, p.shape.Kernel, m.clock(), m.memoryMiB(p.diskSize), stateSuffix)
-	return filepath.Join(m.Keep, strings.ReplaceAll(name, "/", "-"))
+	name := fmt.Sprintf("%s_%.16s_%s_%s_%dM%s",
+		m.Kernel.Release, p.shape.Kernel, m.clock(), m.accelerator, m.memoryMiB(p.diskSize), stateSuffix)
+	return filepath.Join(m.Cache, fileName(name))
 }
+
+// fileName makes a name one that a file can have.
+func fileName(name string) string { return strings.ReplaceAll(name, "/", "-") }
 
 // versions are those of the QEMUs that were asked for theirs, by path.
 var versions sync.Map

@@ -71,11 +71,12 @@ func uncompressed(image []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	vmlinux := make([]byte, size)
-	if _, err := io.ReadFull(content, vmlinux); err != nil {
+	var vmlinux bytes.Buffer
+	vmlinux.Grow(min(int(size), 8*len(payload))) // what is said of the size may be wrong
+	if _, err := io.CopyN(&vmlinux, content, int64(size)); err != nil {
 		return nil, fmt.Errorf("decompress the kernel: %w", err)
 	}
-	return vmlinux, checkPVH(vmlinux)
+	return vmlinux.Bytes(), checkPVH(vmlinux.Bytes())
 }
 
 // decompressor reads what is compressed in one of the quick ways. The rest would

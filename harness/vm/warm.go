@@ -202,7 +202,7 @@ const resumeDeadline = 10 * time.Second
 // resume has the machine go on from what was kept of it. Where nothing was, or what
 // was is of no use, nothing is done.
 func (m Machine) resume(ctx context.Context, p *parts, line func([]byte)) (result Result, err error, done bool) {
-	if m.Keep == "" {
+	if !m.keeps() {
 		return Result{}, nil, false
 	}
 	path := m.statePath(p)
@@ -252,11 +252,11 @@ func (m Machine) boot(ctx context.Context, p *parts, line func([]byte)) (Result,
 		return Result{}, m.failure(Refused, err)
 	}
 	return m.follow(ctx, q, line, m.bootDeadline(), func(q *monitor, booted <-chan struct{}) error {
-		if err := awaitStop(q, booted); err != nil || m.Keep == "" {
+		if err := awaitStop(q, booted); err != nil || !m.keeps() {
 			return err
 		}
 		if err := m.keep(q, p); err != nil {
-			m.notice("%s cannot be kept in %s, and will boot again the next time: %s", m.name(), m.Keep, oneLine(err))
+			m.notice("%s cannot be kept in %s, and will boot again the next time: %s", m.name(), m.Cache, oneLine(err))
 		}
 		return nil
 	})
@@ -278,7 +278,7 @@ func (m Machine) keep(q *monitor, p *parts) error {
 	if err := state.complete(p.shape); err != nil {
 		return err
 	}
-	prune(m.Keep)
+	prune(m.Cache)
 	return nil
 }
 

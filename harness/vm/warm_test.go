@@ -35,7 +35,7 @@ func TestWarm(t *testing.T) {
 			g := NewWithT(t)
 			payload := build(t)
 			var notices []string
-			m := Machine{Kernel: k, Modules: []string{"veth"}, Keep: t.TempDir(), Notice: func(n string) { notices = append(notices, n) }}
+			m := Machine{Kernel: k, Modules: []string{"veth"}, Cache: t.TempDir(), Notice: func(n string) { notices = append(notices, n) }}
 			var seen []identity
 			for i := range 3 {
 				lines, result, err := run(t, m, payload.does("identify"))
@@ -70,7 +70,7 @@ func TestWarmIsOfNoUse(t *testing.T) {
 	payload := build(t)
 	oldest := cachedKernels(t)[0]
 	whole := t.TempDir()
-	_, _, err := run(t, Machine{Kernel: oldest, Keep: whole}, payload.does("report", "3"))
+	_, _, err := run(t, Machine{Kernel: oldest, Cache: whole}, payload.does("report", "3"))
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	for name, c := range map[string]struct {
 		spoil func(*testing.T, string)
@@ -101,9 +101,9 @@ func TestWarmIsOfNoUse(t *testing.T) {
 			t.Parallel()
 			g := NewWithT(t)
 			var notices []string
-			m := Machine{Kernel: oldest, Keep: t.TempDir(), Notice: func(n string) { notices = append(notices, n) }}
-			g.Expect(os.CopyFS(m.Keep, os.DirFS(whole))).To(Succeed())
-			c.spoil(t, theOnlyState(t, m.Keep))
+			m := Machine{Kernel: oldest, Cache: t.TempDir(), Notice: func(n string) { notices = append(notices, n) }}
+			g.Expect(os.CopyFS(m.Cache, os.DirFS(whole))).To(Succeed())
+			c.spoil(t, theOnlyState(t, m.Cache))
 			for _, resumed := range []bool{false, true} {
 				lines, result, err := run(t, m, payload.does("report", "3"))
 				g.Expect(err).NotTo(HaveOccurred())
@@ -122,7 +122,8 @@ func TestWarmHangs(t *testing.T) {
 	g := NewWithT(t)
 	payload := build(t)
 	var notices []string
-	m := Machine{Kernel: cachedKernels(t)[0], Keep: t.TempDir(), Notice: func(n string) { notices = append(notices, n) }}
+	m := Machine{Kernel: cachedKernels(t)[0], Cache: t.TempDir(), Notice: func(n string) { notices = append(notices, n) }}
+	m.accelerator = TCG
 	keepEndless(t, m, payload.does("report", "3"))
 	lines, result, err := run(t, m, payload.does("report", "3"))
 	g.Expect(err).NotTo(HaveOccurred())
@@ -175,7 +176,7 @@ func TestKeepWithoutSpace(t *testing.T) {
 	g.Expect(unix.Mount("tmpfs", small, "tmpfs", 0, "size=8m")).To(Succeed())
 	defer func() { _ = unix.Unmount(small, unix.MNT_DETACH) }()
 	var notices []string
-	m := Machine{Kernel: kernel, Keep: small, Notice: func(n string) { notices = append(notices, n) }}
+	m := Machine{Kernel: kernel, Cache: small, Notice: func(n string) { notices = append(notices, n) }}
 	_, result, err := run(t, m, build(t).does("report", "3"))
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(result.Status).To(Equal(3))
@@ -237,9 +238,9 @@ func FuzzStateHeader(f *testing.F) {
 	})
 }
 
-func oldestAndNewest(t *testing.T) []kernel.Image {
-	t.Helper()
-	all := cachedKernels(t)
+func oldestAndNewest(tb testing.TB) []kernel.Image {
+	tb.Helper()
+	all := cachedKernels(tb)
 	return slices.CompactFunc([]kernel.Image{all[0], all[len(all)-1]}, func(a, b kernel.Image) bool { return a.Vmlinuz == b.Vmlinuz })
 }
 
