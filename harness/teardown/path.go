@@ -42,10 +42,11 @@ func (x *Exchange) path(s segment.Side) ([]Step, error) {
 	var minis []Step
 	for _, n := range sampled {
 		i := saw(told, n)
+		mini := n.Timer == timeWait && before(told, n.At+slack).State == closed
 		switch {
 		case len(minis) > 0 && n.To == closed: // it is over
 			minis = append(minis, step(n))
-		case i >= 0:
+		case i >= 0 && !mini:
 			told[i].Sources = append(told[i].Sources, SockDiag)
 		case n.To == closed && before(told, n.At+slack).State == closed:
 			// Neither the full socket nor the mini-socket is found, a moment before
