@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/finwait/finwait/harness/lab"
+	"github.com/finwait/finwait/harness/segment"
 	"github.com/finwait/finwait/harness/sock"
 	"github.com/finwait/finwait/harness/teardown"
 	"github.com/finwait/finwait/topologies"
@@ -37,8 +38,14 @@ type Scenario struct {
 	// Race marks a scenario whose outcome scheduling decides on some kernels: it
 	// is recorded, and not judged.
 	Race bool
+	// UntilGone are the ends that a trial goes on for until their kernels no longer
+	// know the connection: until what is left of it has been waited for, or was
+	// given up. Without any it is over as soon as the taps have seen both ends
+	// close.
+	UntilGone []segment.Side
 	// Deadline is how long after the first closing call a trial is given up as
-	// stuck; 0 is ten seconds, enough for five retransmissions.
+	// stuck; 0 is ten seconds, enough for five retransmissions, and an hour where
+	// an end is waited for until it is gone.
 	Deadline time.Duration
 }
 
@@ -47,6 +54,9 @@ type Behaviour struct {
 	// Closing is the call that ends the connection; the zero value is
 	// sock.ShutdownWrite.
 	Closing sock.Closing
+	// Stays has the end make no such call: it keeps its socket, and does not read
+	// from it.
+	Stays bool
 	// Prepare, if not nil, is called with the connected socket before anything
 	// is sent: for socket options.
 	Prepare func(*sock.Conn) error
@@ -118,9 +128,15 @@ const (
 	// ResponseSize is the server's part of it.
 	ResponseSize    = 752
 	defaultDeadline = 10 * time.Second
+	// longDeadline is more than the longest wait that a kernel is known for: 16
+	// minutes, of what is never acknowledged (tcp(7), tcp_retries2).
+	longDeadline = time.Hour
 )
 
 func (s Scenario) deadline() time.Duration {
+	if len(s.UntilGone) > 0 {
+		return cmp.Or(s.Deadline, longDeadline)
+	}
 	return cmp.Or(s.Deadline, defaultDeadline)
 }
 
@@ -135,6 +151,9 @@ func (s Scenario) asks() []teardown.Overtaking {
 }
 
 func (b Behaviour) closing() sock.Closing {
+	if b.Stays {
+		return sock.Closing{Keeps: true}
+	}
 	if b.Closing.Name == "" {
 		return sock.ShutdownWrite
 	}
