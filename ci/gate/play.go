@@ -72,7 +72,8 @@ func (o options) playOn(ctx context.Context, image kernel.Image, programs progra
 	record := report.New(report.Kernel{
 		Release: image.Release, Source: image.Source, Version: image.Version, Notes: image.Notes,
 	}, string(o.clockOf(image)))
-	err := o.runOn(ctx, image, programs, job{o.suiteArgs, func(line []byte) error {
+	args := func(file string) []string { return o.suiteArgs(o.clockOf(image), file) }
+	err := o.runOn(ctx, image, programs, job{args, func(line []byte) error {
 		var entry report.Entry
 		if err := json.Unmarshal(line, &entry); err != nil {
 			return fmt.Errorf("the suite reported what is no entry of a record: %w", err)
