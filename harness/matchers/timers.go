@@ -2,6 +2,7 @@ package matchers
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -141,6 +142,36 @@ func GiveUpAfterProbes(side segment.Side, n int) types.GomegaMatcher {
 			return gaveUp && len(waitsBy(t, side, "probe")) == n+1
 		},
 		shows: func(t teardown.Trial) string { return written(waitsBy(t, side, "probe")) },
+	}
+}
+
+// GiveUpAtLongestWait succeeds where the side's kernel gave the connection up when that
+// timer was over that could not be doubled any more, and at none before.
+func GiveUpAtLongestWait(side segment.Side, timer string) types.GomegaMatcher {
+	return &matcher{
+		wish: fmt.Sprintf("to have the %v given up when its %s timer has taken %v for the first time", side, timer, longestRTO),
+		met: func(t teardown.Trial) bool {
+			waits := waitsBy(t, side, timer)
+			_, gaveUp := t.GaveUp[side]
+			for i, w := range waits {
+				if longest := setTo(t, w, longestRTO); longest != (i == len(waits)-1) {
+					return false
+				}
+			}
+			return gaveUp && len(waits) > 0
+		},
+		shows: func(t teardown.Trial) string { return written(waitsBy(t, side, timer)) },
+	}
+}
+
+// PassThrough succeeds where the side went through these states, from the first closing
+// call on, and through no others.
+func PassThrough(side segment.Side, states ...string) types.GomegaMatcher {
+	return &matcher{
+		wish: fmt.Sprintf("to have the %v go from %s", side, strings.Join(states, " to ")),
+		met: func(t teardown.Trial) bool {
+			return slices.EqualFunc(t.Paths[side], states, func(step teardown.Step, state string) bool { return step.State == state })
+		},
 	}
 }
 

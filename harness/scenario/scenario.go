@@ -73,6 +73,10 @@ type Behaviour struct {
 	// Its peer does not read them before it has closed, and never if it does not
 	// read on; what the peer's window has no room for stays unsent.
 	Says int
+	// FillsWindow has the end wait, with more to say, until its peer's window is shut
+	// to the last octet: what is left of a window that has no room for a segment, the
+	// kernel uses only when the probe timer is over, after an RTO.
+	FillsWindow bool
 	// LastWords is how many octets the end sends after that, right before the
 	// closing calls: what the disturbance is to hold.
 	LastWords int

@@ -28,13 +28,13 @@ func (t *Trial) readGivingUp(x *Exchange, s segment.Side) {
 		t.doubt("the %v's kernel no longer knows the connection, but nothing saw it go", s)
 	case by.Timer == "":
 		t.doubt("the %v's kernel gave the connection up, but it was not waiting for anything (sock_diag)", s)
-	case gone.At < by.At+by.Expires-x.Jiffy:
+	case gone.At < by.due()-x.Jiffy:
 		t.doubt("the %v's kernel gave the connection up before its %s timer was due", s, by.Timer)
 	case by.Timer == timeWait && aborted > 0:
 		t.doubt("of the %v a mini-socket was left, but its kernel counted a connection that it gave up (TCPAbortOnTimeout)", s)
 	case by.Timer != timeWait && aborted != 1:
 		t.doubt("the %v's kernel gave the connection up by its %s timer, but counted %d of them (TCPAbortOnTimeout)", s, by.Timer, aborted)
-	case end.Reads && end.ReadError != "ETIMEDOUT":
+	case end.Reads && end.EOF == nil && end.ReadError != "ETIMEDOUT":
 		t.doubt("the %v's kernel gave the connection up, but its program was told %q instead of ETIMEDOUT", s, end.ReadError)
 	}
 	t.GaveUp[s] = gone.At - x.begin()

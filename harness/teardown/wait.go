@@ -29,32 +29,46 @@ type Wait struct {
 // readWaits takes what a side waited for from the first closing call on.
 func (t *Trial) readWaits(x *Exchange, s segment.Side) {
 	begin, moments := x.begin(), t.moments(x, s)
+	told := x.timersSet(s)
 	var waits []Wait
-	told := x.End(s).notices(SockDiag, StateNotice)
 	for i, n := range told {
-		due := n.At + n.Expires
-		// From one moment on a timer may be set twice: the later one counts.
-		if n.Timer == "" || due < begin || i+1 < len(told) && told[i+1].Timer != "" && last(moments, told[i+1].At) == last(moments, n.At) {
-			continue
-		}
 		w := Wait{State: n.To, Timer: n.Timer, At: last(moments, n.At)}
+		due := n.due()
 		w.For = due - w.At
-		for _, m := range moments {
-			if m > w.At && m >= due-x.Jiffy {
-				w.Took = m - w.At
-				break
-			}
+		ended := slices.IndexFunc(moments, func(m time.Duration) bool { return m > w.At && m >= due-x.Jiffy })
+		anew := i+1 < len(told) && told[i+1].At < due-x.Jiffy
+		if ended >= 0 && !anew {
+			w.Took = moments[ended] - w.At
 		}
-		// What set it anew before it was due ended it.
-		if i+1 < len(told) && told[i+1].At < due-x.Jiffy {
-			w.Took = 0
+		switch before := len(waits) - 1; {
+		case due < begin:
+		case before >= 0 && waits[before].At == w.At: // the later one counts
+			waits[before] = w
+		default:
+			waits = append(waits, w)
 		}
-		waits = append(waits, w)
 	}
 	if len(waits) > 0 {
 		t.Waits[s] = waits
 	}
 }
+
+// timersSet are what sock_diag said of a side's timers whenever one had been set: not
+// what it said of them again, for another reason.
+func (x *Exchange) timersSet(s segment.Side) (set []Notice) {
+	for _, n := range x.End(s).notices(SockDiag, StateNotice) {
+		again := func(earlier Notice) bool {
+			return n.Timer == earlier.Timer && (n.due()-earlier.due()).Abs() <= x.Jiffy+time.Millisecond
+		}
+		if n.Timer != "" && (len(set) == 0 || !again(set[len(set)-1])) {
+			set = append(set, n)
+		}
+	}
+	return set
+}
+
+// due is when the timer that a notice tells of is over.
+func (n Notice) due() time.Duration { return n.At + n.Expires }
 
 // moments are when something happened at an end, in the order of time.
 func (t *Trial) moments(x *Exchange, s segment.Side) []time.Duration {
