@@ -116,7 +116,7 @@ func Teardown(s scenario.Scenario, also ...gomega.GomegaMatcher) bool {
 		if s.Race {
 			n = max(n, leastOfRace)
 		}
-		if len(s.UntilGone) > 0 && *clockName != "virtual" {
+		if s.TakesMinutes() && *clockName != "virtual" {
 			cannotPlay(ctx, s, &kernel.MissingCapability{Name: "a virtual clock", Err: errors.New("it takes minutes on a real one")})
 		}
 		for trial, err := range scenario.Repeat(ctx, s, n, 0) {

@@ -42,6 +42,9 @@ func waits(t teardown.Trial) (said []string) {
 			}
 		}
 	}
+	if r := t.Reopened; r != nil {
+		said = append(said, fmt.Sprintf("the client's port could be used again after %.3f s", r.Opened.Seconds()))
+	}
 	return said
 }
 

@@ -99,6 +99,11 @@ func (b *testbed) record(ctx context.Context) (*teardown.Exchange, error) {
 	if err := r.collect(ctx); err != nil {
 		return nil, err
 	}
+	if r.Reopens {
+		if err := r.reopen(ctx); err != nil {
+			return nil, because(ctx, err)
+		}
+	}
 	return r.exchange, nil
 }
 

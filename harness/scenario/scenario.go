@@ -43,6 +43,10 @@ type Scenario struct {
 	// given up. Without any it is over as soon as the taps have seen both ends
 	// close.
 	UntilGone []segment.Side
+	// Reopens has the client, once the trial is recorded, open a connection anew from
+	// the port that it had, again and again until it is let. Its sysctls have to leave
+	// it no other port.
+	Reopens bool
 	// Deadline is how long after the first closing call a trial is given up as
 	// stuck; 0 is ten seconds, enough for five retransmissions, and an hour where
 	// an end is waited for until it is gone.
@@ -143,6 +147,9 @@ func (s Scenario) deadline() time.Duration {
 	}
 	return cmp.Or(s.Deadline, defaultDeadline)
 }
+
+// TakesMinutes reports whether a trial may take minutes of the kernel's time.
+func (s Scenario) TakesMinutes() bool { return len(s.UntilGone) > 0 || s.Reopens }
 
 // Expected is how a good kernel ends the scenario.
 func (s Scenario) Expected() teardown.Outcome { return cmp.Or(s.Good, teardown.Clean) }

@@ -25,6 +25,9 @@ type Exchange struct {
 	UntilGone []segment.Side `json:"until_gone,omitempty"`
 	// Jiffy is a tick of the kernel's timers.
 	Jiffy time.Duration `json:"jiffy_ns,omitempty"`
+	// Reopening is what came of it that the client opened a connection anew; nil where
+	// it did not.
+	Reopening *Reopening `json:"reopening,omitempty"`
 	// TapError is how far the taps' times can be off those of calls and notices.
 	TapError time.Duration `json:"tap_error_ns,omitempty"`
 	// Unheard says of each source that could not be listened to, why not.

@@ -38,6 +38,7 @@ func Judge(x *Exchange) Trial {
 		t.readKernel(x, s)
 		t.readGivingUp(x, s)
 	}
+	t.readReopening(x)
 	t.holdAgainstAsked(x)
 	reset := x.wasReset()
 	lasting, lasts := x.lasts()

@@ -68,6 +68,8 @@ type Trial struct {
 	States   map[segment.Side]string           `json:"states,omitempty"`
 	Counters map[segment.Side]map[string]int64 `json:"counters,omitempty"`
 	Drops    map[segment.Side]uint32           `json:"drops,omitempty"`
+	// Reopened is the exchange's, counted from when the client came to TIME_WAIT.
+	Reopened *Reopening `json:"reopened,omitempty"`
 	// Unmet is what else than its outcome the scenario wants of a trial, and this one
 	// did not show. Judge knows nothing of it.
 	Unmet []string `json:"unmet,omitempty"`
