@@ -5,11 +5,11 @@ import (
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
+	gomega "github.com/onsi/gomega/types"
 
 	. "github.com/finwait/finwait/harness/matchers"
 	"github.com/finwait/finwait/harness/scenario"
 	"github.com/finwait/finwait/harness/segment"
-	gomega "github.com/onsi/gomega/types"
 )
 
 // An orphan in FIN_WAIT2 whose peer never ends is forgotten after tcp_fin_timeout. Up

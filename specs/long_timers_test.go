@@ -28,8 +28,8 @@ func cutOff(side segment.Side) scenario.Disturbance {
 // stays does nothing about the end of a connection.
 var stays = scenario.Behaviour{Stays: true}
 
-// onServer are the sides of a scenario that is about the server alone.
-var onServer, onClient = []segment.Side{segment.Server}, []segment.Side{segment.Client}
+// onServer is for a scenario that is about the server alone.
+var onServer = []segment.Side{segment.Server}
 
 // withSysctl sets one more sysctl.
 func withSysctl(b scenario.Behaviour, name, value string) scenario.Behaviour {
