@@ -28,7 +28,7 @@ var _ = Describe("A port in TIME_WAIT", func() {
 	}
 	for _, family := range families {
 		Teardown(reopens("after-time-wait", family, nil), ReopenAfterTimeWait(time.Minute))
-		Teardown(reopens("tw-reuse", family, map[string]string{"net.ipv4.tcp_tw_reuse": "1"}), ReopenBetween(0, time.Second))
+		Teardown(reopens("tw-reuse", family, map[string]string{"net.ipv4.tcp_tw_reuse": "1"}), ReopenWithin(time.Second))
 	}
 	Teardown(reopens("tw-reuse/timestamps-off", topologies.IPv4, map[string]string{
 		"net.ipv4.tcp_tw_reuse": "1", "net.ipv4.tcp_timestamps": "0",

@@ -23,14 +23,13 @@ func ReopenAfterTimeWait(d time.Duration) types.GomegaMatcher {
 	}
 }
 
-// ReopenBetween succeeds where the client's port could not be used again at once, but
-// so long after TIME_WAIT had begun.
-func ReopenBetween(least, most time.Duration) types.GomegaMatcher {
+// ReopenWithin succeeds where the client could use its port again no later than so long
+// after TIME_WAIT had begun.
+func ReopenWithin(limit time.Duration) types.GomegaMatcher {
 	return &matcher{
-		wish: fmt.Sprintf("to have the client use its port again not at once, but between %v and %v after TIME_WAIT has begun", least, most),
+		wish: fmt.Sprintf("to have the client use its port again within %v after TIME_WAIT has begun", limit),
 		met: func(t teardown.Trial) bool {
-			r := t.Reopened
-			return r != nil && r.Refused > 0 && r.Opened >= least && r.Opened <= most+between(t)
+			return t.Reopened != nil && t.Reopened.Opened <= limit+between(t)
 		},
 		shows: reopened,
 	}

@@ -111,7 +111,7 @@ func milliseconds(durations ...time.Duration) string {
 
 // outcome is the scenario's outcome in a word, with the timers behind its
 // retransmissions; for a race and for several trials, how many of them ended in
-// which way.
+// which way; and how much else that is wanted of them they did not show.
 func (s Scenario) outcome() string {
 	switch {
 	case s.Error != "":
@@ -139,7 +139,7 @@ func (s Scenario) outcome() string {
 		parts = append(parts, part)
 	}
 	if n := len(s.unmet()); n > 0 {
-		parts = append(parts, fmt.Sprintf("not as it is to be (%d)", n))
+		parts = append(parts, fmt.Sprintf("%d unmet", n))
 	}
 	return strings.Join(parts, ", ")
 }

@@ -38,8 +38,12 @@ func TestWhatAScenarioWantsBesideItsOutcomeIsCompared(t *testing.T) {
 	if got := Compare(bad, worse); got.Verdict != Regression {
 		t.Errorf("got %+v", got)
 	}
+	var junit strings.Builder
+	if err := bad.WriteJUnit(&junit); err != nil || !strings.Contains(junit.String(), "it was to double, and to be quick, and did not") {
+		t.Errorf("%v:\n%s", err, &junit)
+	}
 	run := NewRun([]*Record{good, bad}, true)
-	if cell := run.grid()[1][2]; !strings.Contains(cell, "not as it is to be (2)") || !strings.HasSuffix(cell, "regressed") {
+	if cell := run.grid()[1][2]; !strings.Contains(cell, "2 unmet") || !strings.HasSuffix(cell, "regressed") {
 		t.Errorf("the table has %q", cell)
 	}
 	for _, wish := range []string{"to double", "to be quick"} {
