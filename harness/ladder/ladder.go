@@ -82,7 +82,7 @@ func drawVerdict(out *strings.Builder, t teardown.Trial) {
 	fmt.Fprintf(out, "%s", t.Outcome)
 	for _, s := range segment.Sides {
 		took, closed := t.Latency[s]
-		after, gaveUp := t.GaveUp[s]
+		after, gaveUp := t.GivenUp[s]
 		switch {
 		case closed:
 			fmt.Fprintf(out, "; the %v closed in %v", s, took.Round(time.Microsecond))

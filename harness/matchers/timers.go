@@ -116,7 +116,7 @@ func GiveUpAfter(side segment.Side, timer string, limit time.Duration) types.Gom
 		met: func(t teardown.Trial) bool {
 			waits := waitsBy(t, side, timer)
 			first := firstDoubled(t, side, timer)
-			if _, gaveUp := t.GaveUp[side]; !gaveUp || len(waits) <= first {
+			if _, gaveUp := t.GivenUp[side]; !gaveUp || len(waits) <= first {
 				return false
 			}
 			jiffy := t.Exchange.Jiffy
@@ -138,7 +138,7 @@ func GiveUpAfterProbes(side segment.Side, n int) types.GomegaMatcher {
 	return &matcher{
 		wish: fmt.Sprintf("to have the %v given up after %d window probes", side, n),
 		met: func(t teardown.Trial) bool {
-			_, gaveUp := t.GaveUp[side]
+			_, gaveUp := t.GivenUp[side]
 			return gaveUp && len(waitsBy(t, side, "probe")) == n+1
 		},
 		shows: func(t teardown.Trial) string { return written(waitsBy(t, side, "probe")) },
@@ -152,7 +152,7 @@ func GiveUpAtLongestWait(side segment.Side, timer string) types.GomegaMatcher {
 		wish: fmt.Sprintf("to have the %v given up when its %s timer has taken %v for the first time", side, timer, longestRTO),
 		met: func(t teardown.Trial) bool {
 			waits := waitsBy(t, side, timer)
-			_, gaveUp := t.GaveUp[side]
+			_, gaveUp := t.GivenUp[side]
 			for i, w := range waits {
 				if longest := setTo(t, w, longestRTO); longest != (i == len(waits)-1) {
 					return false

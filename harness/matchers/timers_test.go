@@ -20,7 +20,7 @@ func waited(timer string, series ...time.Duration) teardown.Trial {
 	jiffy := 4 * time.Millisecond
 	t := teardown.Trial{
 		Outcome:  teardown.TimedOut,
-		GaveUp:   map[segment.Side]time.Duration{segment.Server: time.Hour},
+		GivenUp:  map[segment.Side]time.Duration{segment.Server: time.Hour},
 		Waits:    map[segment.Side][]teardown.Wait{},
 		Exchange: &teardown.Exchange{Jiffy: jiffy},
 	}
@@ -109,7 +109,7 @@ func TestWhatATimerTook(t *testing.T) {
 
 func TestWhoIsNotGivenUp(t *testing.T) {
 	lasting := waited("probe", rtos(1, 2, 4, 8)...)
-	lasting.GaveUp = nil
+	lasting.GivenUp = nil
 	for _, m := range []types.GomegaMatcher{
 		matchers.GiveUpAfter(segment.Server, "probe", 2*s), matchers.GiveUpAfterProbes(segment.Server, 3), matchers.GiveUpAtLongestWait(segment.Server, "probe"),
 	} {

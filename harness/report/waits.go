@@ -32,7 +32,7 @@ func waits(t teardown.Trial) (said []string) {
 				said = append(said, fmt.Sprintf("the %v's %s timer took %s s", s, timer, seconds(probed)))
 			}
 		}
-		if after, gaveUp := t.GaveUp[s]; gaveUp {
+		if after, gaveUp := t.GivenUp[s]; gaveUp {
 			said = append(said, fmt.Sprintf("the %v gave up after %.1f s", s, after.Seconds()))
 		}
 		path := t.Paths[s]

@@ -22,7 +22,7 @@ func TestTheLineOfATrialShowsWhatWasWaitedFor(t *testing.T) {
 			teardown.Trial{
 				Outcome:         teardown.TimedOut,
 				Retransmissions: []teardown.Retransmission{again(204 * ms), again(412 * ms), again(832 * ms)},
-				GaveUp:          map[segment.Side]time.Duration{segment.Server: 104_240 * ms},
+				GivenUp:         map[segment.Side]time.Duration{segment.Server: 104_240 * ms},
 			},
 			"s: timed-out; the server sent again after 0.204 0.412 0.832 s; the server gave up after 104.2 s",
 		},

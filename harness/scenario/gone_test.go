@@ -43,8 +43,8 @@ func TestAnOrphanIsFollowedUntilItIsGone(t *testing.T) {
 	if trial.States[segment.Client] != "CLOSE_WAIT" || trial.Exchange.Client.Call != "" {
 		t.Errorf("the client did %q and is in %s", trial.Exchange.Client.Call, trial.States[segment.Client])
 	}
-	if gaveUp := trial.GaveUp[segment.Server]; len(trial.GaveUp) != 1 || gaveUp < time.Second {
-		t.Errorf("gave up %v", trial.GaveUp)
+	if gaveUp := trial.GivenUp[segment.Server]; len(trial.GivenUp) != 1 || gaveUp < time.Second {
+		t.Errorf("gave up %v", trial.GivenUp)
 	}
 	waits := trial.Waits[segment.Server]
 	if last := waits[len(waits)-1]; last.Timer != "timewait" || (last.For-time.Second).Abs() > trial.Exchange.Jiffy+time.Millisecond {

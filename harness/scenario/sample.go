@@ -83,7 +83,7 @@ func (s *sampler) sample(ctx context.Context) error {
 		case <-changed:
 			pause = soonest
 		case <-again.C:
-			pause *= 2
+			pause = min(2*pause, longDeadline)
 		case <-ctx.Done():
 			_, err := s.ask()
 			return err

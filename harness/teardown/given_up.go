@@ -37,7 +37,7 @@ func (t *Trial) readGivingUp(x *Exchange, s segment.Side) {
 	case end.Reads && end.EOF == nil && end.ReadError != "ETIMEDOUT":
 		t.doubt("the %v's kernel gave the connection up, but its program was told %q instead of ETIMEDOUT", s, end.ReadError)
 	}
-	t.GaveUp[s] = gone.At - x.begin()
+	t.GivenUp[s] = gone.At - x.begin()
 }
 
 // timeWait is sock_diag's name for what a mini-socket waits by.
@@ -70,4 +70,4 @@ func (x *Exchange) lasts() (segment.Side, bool) {
 }
 
 // timersRanOut reports whether any end's kernel gave the connection up.
-func (t *Trial) timersRanOut() bool { return len(t.GaveUp) > 0 }
+func (t *Trial) timersRanOut() bool { return len(t.GivenUp) > 0 }

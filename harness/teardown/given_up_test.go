@@ -42,8 +42,8 @@ func unacknowledged() *Exchange {
 func TestAConnectionThatItsKernelGaveUpTimedOut(t *testing.T) {
 	trial := Judge(unacknowledged())
 	expectOutcome(t, trial, TimedOut)
-	if got := trial.GaveUp[segment.Server]; len(trial.GaveUp) != 1 || got != ms(817) {
-		t.Errorf("gave up %v, want the server, 817ms after its call", trial.GaveUp)
+	if got := trial.GivenUp[segment.Server]; len(trial.GivenUp) != 1 || got != ms(817) {
+		t.Errorf("gave up %v, want the server, 817ms after its call", trial.GivenUp)
 	}
 	want := []Wait{
 		{State: "FIN_WAIT1", Timer: "retransmit", At: ms(102), For: ms(204), Took: ms(203)},

@@ -17,7 +17,7 @@ func Judge(x *Exchange) Trial {
 		Latency:       map[segment.Side]time.Duration{},
 		ChallengeACKs: map[segment.Side]int{},
 		Paths:         map[segment.Side][]Step{},
-		GaveUp:        map[segment.Side]time.Duration{},
+		GivenUp:       map[segment.Side]time.Duration{},
 		Waits:         map[segment.Side][]Wait{},
 		States:        map[segment.Side]string{},
 		Counters:      map[segment.Side]map[string]int64{},

@@ -51,9 +51,9 @@ type Trial struct {
 	// Latency is the time from each end's closing call to its being closed;
 	// an end that did not close has none.
 	Latency map[segment.Side]time.Duration `json:"latency_ns,omitempty"`
-	// GaveUp is the time from the first closing call to when an end's kernel gave the
+	// GivenUp is the time from the first closing call to when an end's kernel gave the
 	// connection up; one whose timers did not run out has none.
-	GaveUp map[segment.Side]time.Duration `json:"gave_up_ns,omitempty"`
+	GivenUp map[segment.Side]time.Duration `json:"given_up_ns,omitempty"`
 	// Retransmissions are what was sent again: the client's, then the server's.
 	Retransmissions []Retransmission `json:"retransmissions,omitempty"`
 	// ChallengeACKs is how many each end sent.
