@@ -107,7 +107,9 @@ func TestWhatIsNoWait(t *testing.T) {
 	again := timer("FIN_WAIT1", 512, "retransmit", 406)
 	again.Orphan = true
 	x.Server.Notices = slices.Insert(x.Server.Notices, last, again, timer("FIN_WAIT1", 600, "retransmit", 204))
-	x.Server.Sightings = append(x.Server.Sightings, segment.Sighting{At: ms(599), Segment: x.Client.Sightings[5].Segment})
+	for _, at := range []int{511, 599} { // the first does not set it
+		x.Server.Sightings = append(x.Server.Sightings, segment.Sighting{At: ms(at), Segment: x.Client.Sightings[5].Segment})
+	}
 	got := Judge(x).Waits[segment.Server]
 	if len(got) != 4 || got[2].Took != 0 || got[3].At != ms(599) || got[3].Took != ms(318) {
 		t.Errorf("it waited %v", got)
@@ -136,6 +138,21 @@ func TestWhatContradictsGivingUp(t *testing.T) {
 			t.Errorf("%s because %q, want it to be inconclusive because %q", trial.Outcome, trial.Why, why)
 		}
 	}
+}
+
+// Who has read the peer's FIN is told no more.
+func TestAProgramThatHasReadEverythingIsNotTold(t *testing.T) {
+	x := unacknowledged()
+	eof := ms(101)
+	x.Server.EOF, x.Server.ReadError = &eof, ""
+	expectOutcome(t, Judge(x), TimedOut)
+}
+
+// Who gives up by a mini-socket counts nothing.
+func TestAMiniSocketIsNotCountedAsGivenUp(t *testing.T) {
+	x := forgotten()
+	x.Server.Counters = map[string]int64{"TCPAbortOnTimeout": 1, "TCPTimeouts": 1}
+	expectOutcome(t, Judge(x), Inconclusive)
 }
 
 // Timers that end nothing but a probe are not counted as timeouts.
