@@ -18,6 +18,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	"github.com/onsi/ginkgo/v2/types"
@@ -36,6 +37,7 @@ import (
 var (
 	recordPath = flag.String("record", "", "append what happens to `FILE`, a line of JSON a trial, and judge nothing:\nonly a failure of the harness itself fails")
 	requireAll = flag.Bool("require-all", false, "fail, instead of skipping, a spec that needs what the kernel lacks")
+	clockName  = flag.String("clock", "real", "the `CLOCK` that the kernel runs on: virtual, where what waits for an hour takes seconds, or real")
 	trials     = flag.Int("trials", 1, "play each scenario `N` times")
 )
 
@@ -54,7 +56,10 @@ func TestSpecs(t *testing.T) {
 		return
 	}
 	RegisterFailHandler(Fail)
-	RunSpecs(t, "finwait")
+	config, reporter := GinkgoConfiguration()
+	// An hour is Ginkgo's own limit, and nothing on a virtual clock.
+	config.Timeout = max(config.Timeout, 24*time.Hour)
+	RunSpecs(t, "finwait", config, reporter)
 }
 
 // What was not played is said in any case, not only where Ginkgo is told to be
@@ -111,18 +116,36 @@ func Teardown(s scenario.Scenario, also ...gomega.GomegaMatcher) bool {
 		if s.Race {
 			n = max(n, leastOfRace)
 		}
+		if s.TakesMinutes() && *clockName != "virtual" {
+			cannotPlay(ctx, s, &kernel.MissingCapability{Name: "a virtual clock", Err: errors.New("it takes minutes on a real one")})
+		}
 		for trial, err := range scenario.Repeat(ctx, s, n, 0) {
 			if err != nil {
 				cannotPlay(ctx, s, err)
 			}
 			maps.Copy(unheard, trial.Exchange.Unheard)
 			AddReportEntry(s.Name, ladder.Text(trial), ReportEntryVisibilityFailureOrVerbose)
+			if trial.Outcome == s.Expected() && !s.Race {
+				trial.Unmet = unmet(trial, also)
+			}
 			record(report.Entry{Name: s.Name, Expected: s.Expected(), Race: s.Race, Trial: &trial})
 			if recording == nil && !s.Race {
 				Expect(trial).To(And(append(also, EndAs(s.Expected()))...))
 			}
 		}
 	})
+}
+
+// unmet is what of a trial's expectations it does not meet, each in the words of its
+// matcher.
+func unmet(trial teardown.Trial, expected []gomega.GomegaMatcher) (wishes []string) {
+	for _, m := range expected {
+		if met, err := m.Match(trial); err == nil && !met {
+			wish, _, _ := strings.Cut(m.FailureMessage(trial), ", but this happened:")
+			wishes = append(wishes, strings.TrimPrefix(wish, "Expected the teardown "))
+		}
+	}
+	return wishes
 }
 
 // cannotPlay ends a spec without a trial: a capability that the kernel was

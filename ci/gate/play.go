@@ -73,9 +73,10 @@ func (o options) playOn(ctx context.Context, image kernel.Image, programs progra
 	record := report.New(report.Kernel{
 		Release: image.Release, Source: image.Source, Version: image.Version, Notes: image.Notes,
 	}, string(o.clockOf(image)))
+	args := func(file string) []string { return o.suiteArgs(o.clockOf(image), file) }
 	begun := time.Now()
 	var first time.Duration // of the host's time, to the first entry
-	guest, err := o.runOn(ctx, image, programs, job{o.suiteArgs, func(line []byte) error {
+	guest, err := o.runOn(ctx, image, programs, job{args, func(line []byte) error {
 		if first == 0 {
 			first = time.Since(begun)
 		}

@@ -56,11 +56,13 @@ func build(ctx context.Context) (programs, error) {
 
 func (p programs) remove() { os.RemoveAll(p.folder) }
 
-// suiteArgs are the suite's arguments for a run whose entries go to a file.
-func (o options) suiteArgs(record string) []string {
+// suiteArgs are the suite's arguments on a kernel that runs on that clock, for a run
+// whose entries go to a file.
+func (o options) suiteArgs(clock vm.Clock, record string) []string {
 	return []string{
 		"--ginkgo.randomize-all", "--ginkgo.fail-on-empty", "--ginkgo.no-color",
 		"--ginkgo.label-filter=" + o.labelFilter,
+		"--clock=" + string(clock),
 		"--trials=" + strconv.Itoa(o.trials),
 		"--record=" + record,
 	}

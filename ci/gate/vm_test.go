@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/finwait/finwait/harness/ladder"
 	"github.com/finwait/finwait/harness/report"
 	"github.com/finwait/finwait/harness/segment"
 	"github.com/finwait/finwait/harness/teardown"
@@ -58,6 +59,8 @@ func isDropped(name string) bool {
 	switch parts[0] {
 	case "overtaken-fin", "overtaken-data", "lost-challenge-ack":
 		return leavesFullSocket(parts[1])
+	case "long-timers":
+		return parts[1] == "second-overtaken-fin" && leavesFullSocket(parts[2])
 	case "queued-fin": // in FIN_WAIT1 the socket is a full one, however it was closed
 		return true
 	}
@@ -110,6 +113,11 @@ func expectGood(t *testing.T, s report.Scenario) {
 	if s.Outcome != s.Expected {
 		t.Errorf("%s, want %s", s.Outcome, s.Expected)
 	}
+	for _, trial := range s.Trials {
+		for _, wish := range trial.Unmet {
+			t.Errorf("it was %s, and did not:\n%s", wish, ladder.Text(trial))
+		}
+	}
 }
 
 // jiffy is a tick of Debian's kernels (CONFIG_HZ=250), by which a timer may
@@ -124,6 +132,9 @@ func expectDropped(t *testing.T, s report.Scenario) {
 	trial := s.Trials[0]
 	if trial.ChallengeACKs[segment.Server] != 1 || trial.ChallengeACKs[segment.Client] != 0 {
 		t.Errorf("challenge ACKs %v", trial.ChallengeACKs)
+	}
+	if skipped := trial.Counters[segment.Server]["TCPACKSkippedChallenge"]; slices.Contains(parts, "second-overtaken-fin") && skipped != 1 {
+		t.Errorf("%d challenge ACKs were not sent, having come too soon after another, want 1", skipped)
 	}
 	if slices.Contains(parts, "client-forged") {
 		if s.Outcome != teardown.Stuck {

@@ -76,6 +76,16 @@ func Disturbed(before, after Offset) error {
 	return fmt.Errorf("CLOCK_REALTIME moved by %v against CLOCK_MONOTONIC while segments were stamped with it: it was set, or the machine suspended", moved)
 }
 
+// Jiffy is a tick of the kernel's timers (CONFIG_HZ): what its coarse clock counts in
+// (kernel/time/posix-timers.c, posix_get_coarse_res).
+func Jiffy() time.Duration {
+	var tick unix.Timespec
+	if err := unix.ClockGetres(unix.CLOCK_MONOTONIC_COARSE, &tick); err != nil {
+		panic(fmt.Sprintf("clock_getres(%d): %v", unix.CLOCK_MONOTONIC_COARSE, err)) // it exists since Linux 2.6.32
+	}
+	return time.Duration(tick.Nano())
+}
+
 func read(id int32) int64 {
 	var ts unix.Timespec
 	if err := unix.ClockGettime(id, &ts); err != nil {

@@ -7,6 +7,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+func TestJiffy(t *testing.T) {
+	if jiffy := Jiffy(); jiffy < time.Millisecond || jiffy > 10*time.Millisecond {
+		t.Errorf("a jiffy is %v, and a kernel ticks 100 to 1000 times a second", jiffy)
+	}
+}
+
 func TestRealtimeStampsLandBetweenMonotonicReadings(t *testing.T) {
 	offset := MeasureOffset()
 	before := Now()

@@ -81,9 +81,14 @@ func Rung(e teardown.Event) string {
 func drawVerdict(out *strings.Builder, t teardown.Trial) {
 	fmt.Fprintf(out, "%s", t.Outcome)
 	for _, s := range segment.Sides {
-		if took, closed := t.Latency[s]; closed {
+		took, closed := t.Latency[s]
+		after, gaveUp := t.GivenUp[s]
+		switch {
+		case closed:
 			fmt.Fprintf(out, "; the %v closed in %v", s, took.Round(time.Microsecond))
-		} else {
+		case gaveUp:
+			fmt.Fprintf(out, "; the %v was given up after %v", s, after.Round(time.Microsecond))
+		default:
 			fmt.Fprintf(out, "; the %v did not close", s)
 		}
 		if state := t.States[s]; state != "" {

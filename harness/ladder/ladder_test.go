@@ -59,3 +59,14 @@ func TestACauseHasItsOwnLine(t *testing.T) {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
+
+func TestWhoWasGivenUp(t *testing.T) {
+	got := Text(teardown.Trial{
+		Outcome: teardown.TimedOut,
+		GivenUp: map[segment.Side]time.Duration{segment.Server: 104240 * time.Millisecond},
+		States:  map[segment.Side]string{segment.Client: "CLOSE_WAIT", segment.Server: "CLOSE"},
+	})
+	if want := "timed-out; the client did not close (CLOSE_WAIT); the server was given up after 1m44.24s (CLOSE)\n"; got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}

@@ -159,6 +159,8 @@ func SendChallengeACKs(side segment.Side, n int) types.GomegaMatcher {
 type matcher struct {
 	wish string
 	met  func(teardown.Trial) bool
+	// shows is what a failure has above the ladder; nil for nothing.
+	shows func(teardown.Trial) string
 }
 
 // Match implements Gomega's interface.
@@ -184,5 +186,9 @@ func (m *matcher) NegatedFailureMessage(actual any) string {
 }
 
 func (m *matcher) message(expected string, actual any) string {
-	return expected + m.wish + ", but this happened:\n" + ladder.Text(actual.(teardown.Trial))
+	trial, shown := actual.(teardown.Trial), ""
+	if m.shows != nil {
+		shown = m.shows(trial)
+	}
+	return expected + m.wish + ", but this happened:\n" + shown + ladder.Text(trial)
 }

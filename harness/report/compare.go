@@ -47,7 +47,8 @@ type Row struct {
 	Baseline  teardown.Outcome `json:"baseline,omitempty"`
 	Candidate teardown.Outcome `json:"candidate,omitempty"`
 	Change    Change           `json:"change"`
-	// Why says what kept the row from being decided.
+	// Why says what kept the row from being decided, or what beside the outcome
+	// decided it.
 	Why string `json:"why,omitempty"`
 }
 
@@ -121,6 +122,10 @@ func compare(baseline, candidate Scenario) Row {
 		row.Change = Regressed
 	case after < before:
 		row.Change = Improved
+	case len(candidate.unmet()) > 0 && len(baseline.unmet()) == 0:
+		row.Change, row.Why = Regressed, "the candidate was "+candidate.unmet()[0]
+	case len(candidate.unmet()) == 0 && len(baseline.unmet()) > 0:
+		row.Change, row.Why = Improved, "the baseline was "+baseline.unmet()[0]
 	default:
 		row.Change = Same
 	}
@@ -129,6 +134,19 @@ func compare(baseline, candidate Scenario) Row {
 
 func conclusive(s Scenario) bool {
 	return s.Error == "" && s.Outcome != "" && s.Outcome != teardown.Inconclusive
+}
+
+// unmet is what else than its outcome the scenario wants of a trial and one or more did
+// not show, each once.
+func (s Scenario) unmet() (wishes []string) {
+	for _, t := range s.Trials {
+		for _, wish := range t.Unmet {
+			if !slices.Contains(wishes, wish) {
+				wishes = append(wishes, wish)
+			}
+		}
+	}
+	return wishes
 }
 
 // race is why a scenario is not judged.

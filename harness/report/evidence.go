@@ -48,7 +48,7 @@ func (v *Evidence) Thin(e Entry) (Entry, error) {
 // withoutFigures is the trial without what differs between trials that went the
 // same way.
 func withoutFigures(t teardown.Trial) *teardown.Trial {
-	t.Exchange, t.Latency, t.Counters, t.Drops, t.Paths = nil, nil, nil, nil, nil
+	t.Exchange, t.Latency, t.Counters, t.Drops, t.Paths, t.Waits, t.GivenUp, t.Reopened = nil, nil, nil, nil, nil, nil, nil, nil
 	t.Retransmissions = slices.Clone(t.Retransmissions)
 	for i := range t.Retransmissions {
 		t.Retransmissions[i].Delay, t.Retransmissions[i].RTO = 0, 0

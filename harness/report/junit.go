@@ -42,6 +42,13 @@ func (r *Record) WriteJUnit(w io.Writer) error {
 				Description: s.ladders(),
 			}
 			suite.Failures++
+		case len(s.unmet()) > 0:
+			testcase.Failure = &reporters.JUnitFailure{
+				Message:     "it was " + strings.Join(s.unmet(), ", and ") + ", and did not",
+				Type:        "unmet",
+				Description: s.ladders(),
+			}
+			suite.Failures++
 		}
 		suite.Time += testcase.Time
 		suite.TestCases = append(suite.TestCases, testcase)
@@ -66,11 +73,11 @@ func (r *Record) WriteJUnit(w io.Writer) error {
 	return encoder.Encode(all)
 }
 
-// ladders draws every trial that did not end as expected.
+// ladders draws every trial that did not end as expected, or did not show what else is.
 func (s Scenario) ladders() string {
 	var out strings.Builder
 	for _, t := range s.Trials {
-		if t.Outcome != s.Expected {
+		if t.Outcome != s.Expected || len(t.Unmet) > 0 {
 			out.WriteString(ladder.Text(t))
 		}
 	}

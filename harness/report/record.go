@@ -158,7 +158,7 @@ func (r *Record) Add(e Entry) error {
 // not conclusive spoils those that are as expected, and must not hide one that
 // is conclusive and is not.
 var badness = []teardown.Outcome{
-	teardown.Inconclusive, teardown.Clean, teardown.Retransmitted, teardown.Reset, teardown.Stuck,
+	teardown.Inconclusive, teardown.Clean, teardown.Retransmitted, teardown.Reset, teardown.TimedOut, teardown.Stuck,
 }
 
 // rank is how far an outcome is from what a good kernel does.

@@ -77,7 +77,13 @@ func (e Entry) Summary() string {
 		s.Outcome = e.Trial.Outcome
 		s.Trials = append(s.Trials, *e.Trial)
 	}
-	return e.Name + ": " + s.inShort()
+	summary := e.Name + ": " + s.inShort()
+	if e.Trial != nil {
+		for _, wait := range waits(*e.Trial) {
+			summary += "; " + wait
+		}
+	}
+	return summary
 }
 
 // inShort is the scenario's outcome and the latency of the end that took longer:
@@ -105,7 +111,7 @@ func milliseconds(durations ...time.Duration) string {
 
 // outcome is the scenario's outcome in a word, with the timers behind its
 // retransmissions; for a race and for several trials, how many of them ended in
-// which way.
+// which way; and how much else that is wanted of them they did not show.
 func (s Scenario) outcome() string {
 	switch {
 	case s.Error != "":
@@ -118,7 +124,7 @@ func (s Scenario) outcome() string {
 	counts := distribute(s.Trials).Outcomes
 	var parts []string
 	for _, o := range [...]teardown.Outcome{
-		teardown.Clean, teardown.Retransmitted, teardown.Reset, teardown.Stuck, teardown.Inconclusive,
+		teardown.Clean, teardown.Retransmitted, teardown.Reset, teardown.TimedOut, teardown.Stuck, teardown.Inconclusive,
 	} {
 		if counts[o] == 0 {
 			continue
@@ -131,6 +137,9 @@ func (s Scenario) outcome() string {
 			part += " (" + strings.Join(timers, "+") + ")"
 		}
 		parts = append(parts, part)
+	}
+	if n := len(s.unmet()); n > 0 {
+		parts = append(parts, fmt.Sprintf("%d unmet", n))
 	}
 	return strings.Join(parts, ", ")
 }
@@ -261,6 +270,11 @@ func (r Run) remarks() []string {
 				reasons = append(reasons, why)
 			}
 			scenarios[why] = append(scenarios[why], s.Name)
+		}
+		for _, s := range record.Scenarios {
+			for _, wish := range s.unmet() {
+				remarks = append(remarks, fmt.Sprintf("%v: %s: it was %s, and did not", record.Kernel, s.Name, wish))
+			}
 		}
 		for _, why := range reasons {
 			remarks = append(remarks, fmt.Sprintf("%v: %s: %s", record.Kernel, strings.Join(scenarios[why], ", "), why))

@@ -45,7 +45,7 @@ func (r *run) close(ctx context.Context) error {
 func (r *run) startReaders() {
 	for _, a := range r.real() {
 		if a.closing().Reads {
-			r.readers.Go(func() { r.readOn(a) })
+			a.program.Go(func() { r.readOn(a) })
 		}
 	}
 }
@@ -79,13 +79,16 @@ func (r *run) entrust(context.Context) error {
 }
 
 // end makes an actor's closing call; one that waits for the peer is left to itself
-// once it has begun.
+// once it has begun. One that stays makes none.
 func (r *run) end(ctx context.Context, a *actor) error {
+	if a.Stays {
+		return nil
+	}
 	how := a.closing()
 	a.end.Call, a.end.Reads = how.Name, how.Reads
 	if how.Blocks {
 		a.end.CalledAt = r.capture.Since(clock.Now())
-		r.readers.Go(func() {
+		a.program.Go(func() {
 			_, err := a.conn.End(how)
 			if err := a.unlessGone(err); err != nil {
 				r.broken(err)
@@ -126,18 +129,47 @@ func (a *actor) unlessGone(err error) error {
 	return fmt.Errorf("%s: %w", a.host.Name, err)
 }
 
-// readOn reads to the peer's FIN. That a RST or the deadline ends it instead is
-// for the taps to tell.
+// readOn reads to the peer's FIN, or writes down what the program is told instead.
+// That the deadline ends it is for the taps to tell.
 func (r *run) readOn(a *actor) {
-	if at, err := a.conn.ReadToEOF(); err == nil {
+	at, err := a.conn.ReadToEOF()
+	var told unix.Errno
+	switch {
+	case err == nil:
 		eof := r.capture.Since(at)
 		a.end.EOF = &eof
+	case errors.As(err, &told):
+		a.end.ReadError = unix.ErrnoName(told)
 	}
 }
 
-// awaitEnd waits until the teardown is over, the disturbance holds nothing any
-// more, and the programs have been told.
+// awaitEnd waits until the teardown is over, or gone, and the programs have been
+// told.
 func (r *run) awaitEnd(ctx context.Context) error {
+	await, ends := r.awaitOver, segment.Sides[:]
+	if len(r.UntilGone) > 0 {
+		await, ends = r.awaitGone, r.UntilGone
+	}
+	if err := await(ctx); err != nil {
+		return err
+	}
+	told := make(chan struct{})
+	go func() {
+		for _, side := range ends {
+			r.actors()[side].program.Wait()
+		}
+		close(told)
+	}()
+	select {
+	case <-told:
+	case <-ctx.Done(): // Judge holds it against the taps
+	}
+	return nil
+}
+
+// awaitOver waits until the taps have seen the end of the teardown and the
+// disturbance holds nothing any more.
+func (r *run) awaitOver(ctx context.Context) error {
 	var failed error
 	err := r.capture.Wait(ctx, func(sightings [2][]segment.Sighting) bool {
 		if !over(sightings) || r.disturb == nil {
@@ -147,19 +179,19 @@ func (r *run) awaitEnd(ctx context.Context) error {
 		failed = err
 		return idle || err != nil
 	})
-	if err := errors.Join(err, failed); err != nil {
-		return err
-	}
-	told := make(chan struct{})
-	go func() {
-		r.readers.Wait()
-		close(told)
-	}()
+	return errors.Join(err, failed)
+}
+
+// awaitGone waits until the ends that the trial is to go on for are gone.
+func (r *run) awaitGone(ctx context.Context) error {
 	select {
-	case <-told:
-	case <-ctx.Done(): // Judge holds it against the taps
+	case <-r.sampler.gone:
+		return nil
+	case <-r.sampler.stopped:
+		return r.sampler.err
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	return nil
 }
 
 // over reports whether the taps have seen the end of the teardown.

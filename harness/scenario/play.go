@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/finwait/finwait/harness/clock"
 	"github.com/finwait/finwait/harness/forge"
 	"github.com/finwait/finwait/harness/lab"
 	"github.com/finwait/finwait/harness/observe"
@@ -36,7 +37,6 @@ type run struct {
 	server   *actor
 	forged   *forge.Client // nil where the client is real
 	disturb  Installed
-	readers  sync.WaitGroup
 	sampler  *sampler
 	exchange *teardown.Exchange
 	undo     []func()
@@ -53,6 +53,8 @@ type actor struct {
 	before observe.Counters
 	resent uint32 // tcpi_total_retrans before the closing calls
 	end    *teardown.End
+	// program is what of the end's program goes on by itself.
+	program sync.WaitGroup
 }
 
 // play plays the testbed's scenario and judges it. When it returns, what it has
@@ -66,12 +68,13 @@ func (b *testbed) play(ctx context.Context) (teardown.Trial, error) {
 }
 
 func (b *testbed) record(ctx context.Context) (*teardown.Exchange, error) {
-	r := &run{testbed: b, exchange: &teardown.Exchange{Asked: b.asks()}}
+	r := &run{testbed: b, exchange: &teardown.Exchange{Asked: b.asks(), Jiffy: clock.Jiffy(), UntilGone: b.UntilGone}}
 	r.client = &actor{Behaviour: b.Client, side: segment.Client, host: b.pair.Client.Host, kernel: b.kernels[segment.Client], end: &r.exchange.Client}
 	r.server = &actor{Behaviour: b.Server, side: segment.Server, host: b.pair.Server.Host, kernel: b.kernels[segment.Server], end: &r.exchange.Server}
 	defer r.cleanUp()
 	ctx, cancel := context.WithCancelCause(ctx)
-	defer r.readers.Wait()
+	defer r.client.program.Wait()
+	defer r.server.program.Wait()
 	defer cancel(nil)
 	defer b.onBreak(cancel)()
 
@@ -95,6 +98,11 @@ func (b *testbed) record(ctx context.Context) (*teardown.Exchange, error) {
 	}
 	if err := r.collect(ctx); err != nil {
 		return nil, err
+	}
+	if r.Reopens {
+		if err := r.reopen(ctx); err != nil {
+			return nil, because(ctx, err)
+		}
 	}
 	return r.exchange, nil
 }

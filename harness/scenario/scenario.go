@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/finwait/finwait/harness/lab"
+	"github.com/finwait/finwait/harness/segment"
 	"github.com/finwait/finwait/harness/sock"
 	"github.com/finwait/finwait/harness/teardown"
 	"github.com/finwait/finwait/topologies"
@@ -37,8 +38,18 @@ type Scenario struct {
 	// Race marks a scenario whose outcome scheduling decides on some kernels: it
 	// is recorded, and not judged.
 	Race bool
+	// UntilGone are the ends that a trial goes on for until their kernels no longer
+	// know the connection: until what is left of it has been waited for, or was
+	// given up. Without any it is over as soon as the taps have seen both ends
+	// close.
+	UntilGone []segment.Side
+	// Reopens has the client, once the trial is recorded, open a connection anew from
+	// the port that it had, again and again until it is let. Its sysctls have to leave
+	// it no other port.
+	Reopens bool
 	// Deadline is how long after the first closing call a trial is given up as
-	// stuck; 0 is ten seconds, enough for five retransmissions.
+	// stuck; 0 is ten seconds, enough for five retransmissions, and an hour where
+	// an end is waited for until it is gone.
 	Deadline time.Duration
 }
 
@@ -47,6 +58,9 @@ type Behaviour struct {
 	// Closing is the call that ends the connection; the zero value is
 	// sock.ShutdownWrite.
 	Closing sock.Closing
+	// Stays has the end make no such call: it keeps its socket, and does not read
+	// from it.
+	Stays bool
 	// Prepare, if not nil, is called with the connected socket before anything
 	// is sent: for socket options.
 	Prepare func(*sock.Conn) error
@@ -63,6 +77,10 @@ type Behaviour struct {
 	// Its peer does not read them before it has closed, and never if it does not
 	// read on; what the peer's window has no room for stays unsent.
 	Says int
+	// FillsWindow has the end wait, with more to say, until its peer's window is shut
+	// to the last octet: what is left of a window that has no room for a segment, the
+	// kernel uses only when the probe timer is over, after an RTO.
+	FillsWindow bool
 	// LastWords is how many octets the end sends after that, right before the
 	// closing calls: what the disturbance is to hold.
 	LastWords int
@@ -118,11 +136,20 @@ const (
 	// ResponseSize is the server's part of it.
 	ResponseSize    = 752
 	defaultDeadline = 10 * time.Second
+	// longDeadline is more than the longest wait that a kernel is known for: 16
+	// minutes, of what is never acknowledged (tcp(7), tcp_retries2).
+	longDeadline = time.Hour
 )
 
 func (s Scenario) deadline() time.Duration {
+	if len(s.UntilGone) > 0 {
+		return cmp.Or(s.Deadline, longDeadline)
+	}
 	return cmp.Or(s.Deadline, defaultDeadline)
 }
+
+// TakesMinutes reports whether a trial may take minutes of the kernel's time.
+func (s Scenario) TakesMinutes() bool { return len(s.UntilGone) > 0 || s.Reopens }
 
 // Expected is how a good kernel ends the scenario.
 func (s Scenario) Expected() teardown.Outcome { return cmp.Or(s.Good, teardown.Clean) }
@@ -135,6 +162,9 @@ func (s Scenario) asks() []teardown.Overtaking {
 }
 
 func (b Behaviour) closing() sock.Closing {
+	if b.Stays {
+		return sock.Closing{Keeps: true}
+	}
 	if b.Closing.Name == "" {
 		return sock.ShutdownWrite
 	}

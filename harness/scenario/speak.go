@@ -3,6 +3,7 @@ package scenario
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/finwait/finwait/harness/segment"
 )
@@ -49,7 +50,7 @@ func (r *run) awaitStill(ctx context.Context, a *actor) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if inFlight, _, err := a.conn.Queued(); err != nil || inFlight == 0 {
+		if inFlight, _, err := a.conn.Queued(); err != nil || inFlight == 0 && (!a.FillsWindow || shut(recording.Sightings[a.side])) {
 			return err
 		}
 		seen := count(recording.Sightings)
@@ -58,6 +59,16 @@ func (r *run) awaitStill(ctx context.Context, a *actor) error {
 			return err
 		}
 	}
+}
+
+// shut reports whether the last that an end got tells it that its peer's window is.
+func shut(sightings []segment.Sighting) bool {
+	for _, s := range slices.Backward(sightings) {
+		if !s.Sent {
+			return s.Window == 0
+		}
+	}
+	return false
 }
 
 func count(sightings [2][]segment.Sighting) int {

@@ -73,3 +73,6 @@ func (sel Selector) String() string {
 
 // Side is the sender of what the selector picks.
 func (sel Selector) Side() Side { return sel.side }
+
+// Number is which of its kind the selector picks, counted from 1; 0 is each of them.
+func (sel Selector) Number() int { return sel.number }

@@ -20,6 +20,14 @@ type Exchange struct {
 	GaveUp bool `json:"gave_up,omitempty"`
 	// Doubts are reasons found while recording not to trust the exchange.
 	Doubts []string `json:"doubts,omitempty"`
+	// UntilGone are the ends that the recording was to go on for until their kernels
+	// no longer knew the connection.
+	UntilGone []segment.Side `json:"until_gone,omitempty"`
+	// Jiffy is a tick of the kernel's timers.
+	Jiffy time.Duration `json:"jiffy_ns,omitempty"`
+	// Reopening is what came of it that the client opened a connection anew; nil where
+	// it did not.
+	Reopening *Reopening `json:"reopening,omitempty"`
 	// TapError is how far the taps' times can be off those of calls and notices.
 	TapError time.Duration `json:"tap_error_ns,omitempty"`
 	// Unheard says of each source that could not be listened to, why not.
@@ -42,6 +50,8 @@ type End struct {
 	// was told of it; nil where it did not read, or did not get that far.
 	Reads bool           `json:"reads,omitempty"`
 	EOF   *time.Duration `json:"eof_ns,omitempty"`
+	// ReadError is what the program was told instead, such as ETIMEDOUT.
+	ReadError string `json:"read_error,omitempty"`
 	// State is the connection's state at the end of the recording, from
 	// sock_diag; CLOSE where the kernel no longer knows the connection, empty
 	// where it never did, the end being forged.

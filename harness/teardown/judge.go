@@ -17,6 +17,8 @@ func Judge(x *Exchange) Trial {
 		Latency:       map[segment.Side]time.Duration{},
 		ChallengeACKs: map[segment.Side]int{},
 		Paths:         map[segment.Side][]Step{},
+		GivenUp:       map[segment.Side]time.Duration{},
+		Waits:         map[segment.Side][]Wait{},
 		States:        map[segment.Side]string{},
 		Counters:      map[segment.Side]map[string]int64{},
 		Drops:         map[segment.Side]uint32{},
@@ -29,15 +31,21 @@ func Judge(x *Exchange) Trial {
 	for _, s := range segment.Sides {
 		t.readWire(x, s)
 		t.readPath(x, s)
+		t.readWaits(x, s)
 		t.countChallenges(x, s)
 	}
 	for _, s := range segment.Sides {
 		t.readKernel(x, s)
+		t.readGivingUp(x, s)
 	}
+	t.readReopening(x)
 	t.holdAgainstAsked(x)
 	reset := x.wasReset()
+	lasting, lasts := x.lasts()
 	switch {
-	case !reset && !x.Over() && !x.GaveUp:
+	case lasts && !x.GaveUp:
+		t.doubt("the recording ended while the %v's kernel still knew the connection", lasting)
+	case !reset && !x.Over() && !t.timersRanOut() && !x.GaveUp:
 		t.doubt("the recording ended before the teardown did")
 	case !reset:
 		t.holdStatesAgainstWire(x)
@@ -49,6 +57,10 @@ func Judge(x *Exchange) Trial {
 		t.Outcome = Inconclusive
 	case reset:
 		t.Outcome = Reset
+	case lasts:
+		t.Outcome = Stuck
+	case t.timersRanOut():
+		t.Outcome = TimedOut
 	case !x.Over():
 		t.Outcome = Stuck
 	case len(t.Retransmissions) > 0:

@@ -37,15 +37,16 @@ func (x *Exchange) path(s segment.Side) ([]Step, error) {
 		return nil, fmt.Errorf("of the %v, %w", s, err)
 	}
 	if len(told) == 0 {
-		return steps(sampled), nil
+		return steps(changes(sampled)), nil
 	}
 	var minis []Step
 	for _, n := range sampled {
 		i := saw(told, n)
+		mini := n.Timer == timeWait && before(told, n.At+slack).State == closed
 		switch {
 		case len(minis) > 0 && n.To == closed: // it is over
 			minis = append(minis, step(n))
-		case i >= 0:
+		case i >= 0 && !mini:
 			told[i].Sources = append(told[i].Sources, SockDiag)
 		case n.To == closed && before(told, n.At+slack).State == closed:
 			// Neither the full socket nor the mini-socket is found, a moment before
@@ -99,6 +100,12 @@ func confirm(path, seen []Step) bool {
 		}
 	}
 	return len(seen) == 0
+}
+
+// changes are the notices that tell of another state than the one before: not of a
+// timer alone.
+func changes(notices []Notice) []Notice {
+	return slices.CompactFunc(slices.Clone(notices), func(a, b Notice) bool { return a.To == b.To })
 }
 
 func steps(notices []Notice) []Step {
@@ -155,8 +162,9 @@ func isMini(n Notice) bool { return n.To == "TIME_WAIT" || n.To == "FIN_WAIT2" }
 // tcp_rcv_state_process and tcp_fin).
 func withoutFalseEnd(path []Step, held bool) []Step {
 	var (
-		out []Step
-		end *Step // the CLOSE that was left out last
+		out   []Step
+		end   *Step    // the CLOSE that was left out last
+		blind []Source // those that said so, and say nothing of a mini-socket
 	)
 	for i, s := range path {
 		if s.State == closed && i+1 < len(path) {
@@ -165,12 +173,15 @@ func withoutFalseEnd(path []Step, held bool) []Step {
 		}
 		if end != nil {
 			// Where a mini-socket is taking over, sock_diag may find nothing, too.
-			s.Blind = slices.DeleteFunc(slices.Clone(end.Sources), func(source Source) bool { return source == SockDiag })
+			blind = slices.DeleteFunc(slices.Clone(end.Sources), func(source Source) bool { return source == SockDiag })
 			s.Earlier = min(s.Earlier, s.At-end.At)
 			if s.State == "TIME_WAIT" && (held || out[len(out)-1].State == "CLOSING") {
 				s.At, s.Earlier = end.At, 0
 			}
 			end = nil
+		}
+		if s.State != closed {
+			s.Blind = blind
 		}
 		if last := len(out) - 1; last >= 0 && s.State == out[last].State {
 			out[last].Sources, out[last].Blind = append(out[last].Sources, s.Sources...), s.Blind

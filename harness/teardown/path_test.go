@@ -31,6 +31,13 @@ func sampled(steps ...any) (notices []Notice) {
 	return notices
 }
 
+// mini is an answer of sock_diag's that is about a mini-socket.
+func mini(step ...any) []Notice {
+	notices := sampled(step...)
+	notices[0].Timer = "timewait"
+	return notices
+}
+
 func ms(n int) time.Duration { return time.Duration(n) * time.Millisecond }
 
 func TestPathPutsTheSourcesTogether(t *testing.T) {
@@ -65,6 +72,33 @@ func TestPathPutsTheSourcesTogether(t *testing.T) {
 				"FIN_WAIT1 100-100 sock_ops",
 				"FIN_WAIT2 110-110 sock_diag sock_ops",
 				"TIME_WAIT 121-129 sock_diag blind sock_ops",
+			},
+		},
+		{
+			name: "a mini-socket goes on from FIN_WAIT2 to TIME_WAIT, and is gone",
+			notices: slices.Concat(
+				told(SockOps, "ESTABLISHED", "FIN_WAIT1", 100, "FIN_WAIT2", 110, "CLOSE", 110),
+				sampled("ESTABLISHED", 90, 0), mini("FIN_WAIT2", 112, 20), mini("TIME_WAIT", 129, 8), sampled("CLOSE", 60130, 5),
+			),
+			want: []string{
+				"ESTABLISHED 0-0 sock_diag sock_ops",
+				"FIN_WAIT1 100-100 sock_ops",
+				"FIN_WAIT2 110-110 sock_diag sock_ops blind sock_ops",
+				"TIME_WAIT 121-129 sock_diag blind sock_ops",
+				"CLOSE 60125-60130 sock_diag",
+			},
+		},
+		{
+			name: "a mini-socket takes over long after the full one came to the same state, and is asked for late",
+			notices: slices.Concat(
+				told(SockOps, "ESTABLISHED", "FIN_WAIT1", 100, "FIN_WAIT2", 110, "CLOSE", 1110),
+				sampled("FIN_WAIT2", 112, 20), mini("FIN_WAIT2", 1150, 300), sampled("CLOSE", 2130, 5),
+			),
+			want: []string{
+				"ESTABLISHED 0-0 sock_ops",
+				"FIN_WAIT1 100-100 sock_ops",
+				"FIN_WAIT2 110-110 sock_diag sock_ops blind sock_ops",
+				"CLOSE 2125-2130 sock_diag",
 			},
 		},
 		{

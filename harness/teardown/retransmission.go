@@ -55,7 +55,7 @@ func (t *Trial) attribute(x *Exchange, s segment.Side) {
 		t.doubt("the %v's kernel counted %d segments sent again (RetransSegs), its socket %d (tcpi_total_retrans)",
 			s, counted, end.Socket.Retransmissions)
 	}
-	why := reasonsOf(end.Counters)
+	why := x.reasonsOf(s)
 	if !why.explain(seen, x.sentNew(s)) {
 		t.doubt("the %v sent %d segments again, which does not go with what its kernel counted: %v", s, seen, why)
 	}
@@ -92,11 +92,18 @@ func (t *Trial) attribute(x *Exchange, s segment.Side) {
 // reasons are how often a kernel had a reason to send something again.
 type reasons struct{ probes, timeouts, fast int64 }
 
-func reasonsOf(counters map[string]int64) reasons {
+func (x *Exchange) reasonsOf(s segment.Side) reasons {
+	counters := x.End(s).Counters
+	timeouts := counters["TCPTimeouts"]
+	// A timeout by which the kernel gives up sends nothing. It is one of these only
+	// if it was the retransmission timer's (net/ipv4/tcp_timer.c,
+	// tcp_retransmit_timer; not tcp_probe_timer, nor tcp_keepalive_timer).
+	if by := x.lastTimer(s).Timer; by != "probe" && by != "keepalive" {
+		timeouts -= counters["TCPAbortOnTimeout"]
+	}
 	return reasons{
-		probes: counters["TCPLossProbes"],
-		// A timeout by which the kernel gives up sends nothing.
-		timeouts: counters["TCPTimeouts"] - counters["TCPAbortOnTimeout"],
+		probes:   counters["TCPLossProbes"],
+		timeouts: timeouts,
 		fast:     counters["TCPFastRetrans"] + counters["TCPSlowStartRetrans"],
 	}
 }

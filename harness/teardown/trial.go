@@ -17,6 +17,9 @@ const (
 	Retransmitted Outcome = "retransmitted"
 	// Reset: a RST ended it.
 	Reset Outcome = "reset"
+	// TimedOut: an end's kernel gave the connection up, without a RST: its timers ran
+	// out.
+	TimedOut Outcome = "timed-out"
 	// Stuck: an end had not closed by the deadline, or when a forged client had
 	// no more to say.
 	Stuck Outcome = "stuck"
@@ -48,6 +51,9 @@ type Trial struct {
 	// Latency is the time from each end's closing call to its being closed;
 	// an end that did not close has none.
 	Latency map[segment.Side]time.Duration `json:"latency_ns,omitempty"`
+	// GivenUp is the time from the first closing call to when an end's kernel gave the
+	// connection up; one whose timers did not run out has none.
+	GivenUp map[segment.Side]time.Duration `json:"given_up_ns,omitempty"`
 	// Retransmissions are what was sent again: the client's, then the server's.
 	Retransmissions []Retransmission `json:"retransmissions,omitempty"`
 	// ChallengeACKs is how many each end sent.
@@ -56,10 +62,17 @@ type Trial struct {
 	Overtook []Sequence `json:"overtook,omitempty"`
 	// Paths are the states that each end went through.
 	Paths map[segment.Side][]Step `json:"paths,omitempty"`
+	// Waits are what each end's timers were set to, and how long they took.
+	Waits map[segment.Side][]Wait `json:"waits,omitempty"`
 	// States, Counters and Drops are each end's, as the exchange has them.
 	States   map[segment.Side]string           `json:"states,omitempty"`
 	Counters map[segment.Side]map[string]int64 `json:"counters,omitempty"`
 	Drops    map[segment.Side]uint32           `json:"drops,omitempty"`
+	// Reopened is the exchange's, counted from when the client came to TIME_WAIT.
+	Reopened *Reopening `json:"reopened,omitempty"`
+	// Unmet is what else than its outcome the scenario wants of a trial, and this one
+	// did not show. Judge knows nothing of it.
+	Unmet []string `json:"unmet,omitempty"`
 	// Exchange is the evidence.
 	Exchange *Exchange `json:"exchange,omitempty"`
 }

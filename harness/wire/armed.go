@@ -8,7 +8,7 @@ type armed struct {
 	fired   bool
 	held    *frame // what a hold or a swap keeps back
 	reached bool   // whether what it waits for has been delivered
-	late    bool   // whether a delay still keeps its segment
+	delayed bool   // whether a delay still keeps its segment
 	failed  error  // why an inject could not
 }
 
@@ -16,7 +16,7 @@ type armed struct {
 // does.
 func (r *armed) picks(s segment.Seen) bool {
 	switch {
-	case r.fired || r.act == inject:
+	case r.fired && !r.every || r.act == inject || r.late && !r.reached:
 		return false
 	case r.act == swap:
 		// Of two of which one has been delivered nothing is left to be swapped.
@@ -29,7 +29,7 @@ func (r *armed) picks(s segment.Seen) bool {
 	case !s.Is(r.what):
 		return false
 	}
-	r.fired, r.late = true, r.act == delay
+	r.fired, r.delayed = true, r.act == delay
 	return true
 }
 
@@ -39,7 +39,7 @@ func (r *armed) awaits(s segment.Seen) bool {
 	switch {
 	case r.reached:
 		return false
-	case r.act == hold || r.act == inject:
+	case r.act == hold || r.act == inject || r.late:
 		return s.Is(r.other)
 	case r.act == swap:
 		return s.Is(r.other) || !r.fired && s.Is(r.what)
@@ -55,4 +55,4 @@ func (r *armed) make(c *connection) (f frame, made bool) {
 }
 
 // keeps reports whether the rule keeps a segment back.
-func (r *armed) keeps() bool { return r.held != nil || r.late }
+func (r *armed) keeps() bool { return r.held != nil || r.delayed }

@@ -10,13 +10,17 @@ import (
 )
 
 // A Rule says what a wire does to one segment of a connection, or because of one:
-// the first that its selector picks once the rule is armed. It is written as a
-// sentence:
+// the first that its selector picks once the rule is armed; or to every one that it
+// picks. It is written as a sentence:
 //
 //	hold SELECTOR until SELECTOR   keep it back until the other has been delivered
 //	swap SELECTOR with SELECTOR    of two of one side, keep back the one that comes
 //	                               first until the other has been delivered
 //	drop SELECTOR                  do not deliver it
+//	drop every SELECTOR            deliver none of them
+//	drop every SELECTOR after SELECTOR
+//	                               deliver none of them once the other has been
+//	                               delivered
 //	duplicate SELECTOR             deliver it twice, one right behind the other
 //	delay SELECTOR by DURATION     deliver it later, by that much or a little more
 //	inject SIDE SEGMENT after SELECTOR
@@ -33,7 +37,9 @@ type Rule struct {
 	maybe bool
 	act   action
 	what  segment.Selector
-	other segment.Selector // of a hold, a swap and an inject
+	other segment.Selector // of a hold, a swap and an inject, and of what begins after it
+	every bool             // of a drop: it acts on all that it picks
+	late  bool             // of such a drop: not before the other has been delivered
 	by    time.Duration    // of a delay
 	side  segment.Side     // of an inject
 	own   segment.Segment  // of an inject
@@ -92,6 +98,10 @@ func (r *Rule) read(text string) error {
 			return errors.New(says.lacks)
 		}
 	}
+	if rest, found := strings.CutPrefix(what, "every "); found && r.act == drop {
+		r.every = true
+		what, argument, r.late = strings.Cut(rest, " after ")
+	}
 	var err error
 	if r.act == inject {
 		err = r.readOwn(what)
@@ -101,10 +111,10 @@ func (r *Rule) read(text string) error {
 	if err != nil {
 		return err
 	}
-	switch r.act {
-	case hold, swap, inject:
+	switch {
+	case r.act == hold || r.act == swap || r.act == inject || r.late:
 		r.other, err = segment.ParseSelector(argument)
-	case delay:
+	case r.act == delay:
 		r.by, err = time.ParseDuration(strings.TrimSpace(argument))
 	}
 	if err != nil {
@@ -127,6 +137,9 @@ func (r *Rule) readOwn(text string) (err error) {
 func (r *Rule) check() error {
 	if r.act == delay && r.by <= 0 {
 		return fmt.Errorf("the duration %v should be above 0", r.by)
+	}
+	if r.every && r.what.Number() > 0 {
+		return fmt.Errorf("%q is one segment, and every one is to be dropped", r.what)
 	}
 	if r.act == swap && r.what.Side() != r.other.Side() {
 		return fmt.Errorf("%q and %q should be of one side: there is no order between what two sides send", r.what, r.other)

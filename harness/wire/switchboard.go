@@ -75,7 +75,7 @@ func (b *switchboard) arm(rules []Rule) {
 }
 
 // enter takes in a frame that has come, and finds the rule that acts on it: the
-// first that picks its segment and has not acted yet. A frame that is dropped is
+// first that picks its segment and is not done yet. A frame that is dropped is
 // not to go on.
 func (b *switchboard) enter(f frame) (_ frame, goesOn bool) {
 	b.counts.Passed[f.from]++
@@ -120,7 +120,7 @@ func (b *switchboard) leave(f frame) []frame {
 	case duplicate:
 		return append([]frame{f}, b.deliver(f)...)
 	case delay:
-		r.late = false
+		r.delayed = false
 	}
 	return b.deliver(f)
 }

@@ -143,6 +143,27 @@ func TestRules(t *testing.T) {
 			"client syn, server syn, client ack, server fin, client ack-of-fin, client fin again",
 			`"swap client fin with client data" still keeps`,
 		},
+		{ // for good
+			[]string{"drop every client fin"},
+			"client syn, server syn, client ack, server fin, client ack-of-fin", "",
+		},
+		{ // only what comes after it
+			[]string{"drop every client any after server fin"},
+			"client syn, server syn, client ack, client fin, server fin", "",
+		},
+		{ // both directions: a side that is gone
+			[]string{"drop every client any after client fin", "drop every server any after client fin"},
+			"client syn, server syn, client ack, client fin", "",
+		},
+		{ // what a rule before it acts on is that rule's
+			[]string{"duplicate client ack", "drop every client any after server syn"},
+			"client syn, server syn, client ack, client ack, server fin", "",
+		},
+		{
+			[]string{"drop every client any after client rst"},
+			"client syn, server syn, client ack, client fin, server fin, client ack-of-fin, client fin again",
+			`"drop every client any after client rst" never fired`,
+		},
 		{ // it is delivered, and no segment of the rules'
 			[]string{"inject client F. 1:1(0) ack 2 after client fin", "drop client fin 2"},
 			"client syn, server syn, client ack, client fin, injected, server fin, client ack-of-fin", "",
@@ -306,6 +327,11 @@ func TestParseRuleShowsWhere(t *testing.T) {
 		"maybe":                                   `it begins with "maybe"`,
 		"maybe maybe drop client fin":             `it begins with "maybe"`,
 		"maybe drop client":                       "one of syn",
+		"drop every":                              `"every" (word 1)`,
+		"drop every client fin 2":                 "every one is to be dropped",
+		"drop every client fin after":             `"after" (word 3)`,
+		"drop every client fin after client":      "where one of",
+		"drop client fin after server fin":        `"after" (word 3)`,
 		"delay client fin":                        "by how much?",
 		"delay client fin by soon":                `invalid duration "soon"`,
 		"delay client fin by -1ms":                "should be above 0",
@@ -328,6 +354,7 @@ func TestParseRuleShowsWhere(t *testing.T) {
 func FuzzParseRule(f *testing.F) {
 	for _, text := range []string{
 		"hold client fin until client ack-of-fin", "delay server any by 20ms", "drop client fin 2",
+		"drop every client any after server fin",
 		"swap client fin with client ack-of-fin", "maybe drop server challenge-ack",
 		"inject client . 1:1(0) ack 754 win 501 after server fin",
 	} {
