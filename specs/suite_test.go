@@ -113,7 +113,7 @@ func Teardown(s scenario.Scenario, also ...gomega.GomegaMatcher) bool {
 		}
 		for trial, err := range scenario.Repeat(ctx, s, n, 0) {
 			if err != nil {
-				cannotPlay(ctx, s, err)
+				cannotPlay(ctx, report.Entry{Name: s.Name, Expected: s.Expected(), Race: s.Race}, err)
 			}
 			maps.Copy(unheard, trial.Exchange.Unheard)
 			AddReportEntry(s.Name, ladder.Text(trial), ReportEntryVisibilityFailureOrVerbose)
@@ -128,8 +128,7 @@ func Teardown(s scenario.Scenario, also ...gomega.GomegaMatcher) bool {
 // cannotPlay ends a spec without a trial: a capability that the kernel was
 // asked for and lacks skips it, anything else fails it. An interrupted run says
 // nothing of its scenario, and records nothing.
-func cannotPlay(ctx context.Context, s scenario.Scenario, err error) {
-	entry := report.Entry{Name: s.Name, Expected: s.Expected(), Race: s.Race}
+func cannotPlay(ctx context.Context, entry report.Entry, err error) {
 	var missing *kernel.MissingCapability
 	switch {
 	case errors.As(err, &missing) && *requireAll:

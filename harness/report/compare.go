@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/finwait/finwait/harness/teardown"
@@ -14,6 +15,8 @@ const (
 	Same      Change = "same"
 	Improved  Change = "improved"
 	Regressed Change = "regressed"
+	// Differs: a behaviour is another one, and neither is wrong.
+	Differs Change = "differs"
 	// Unknown: on one of the two kernels the scenario was not conclusive, or
 	// was not played.
 	Unknown Change = "inconclusive"
@@ -41,12 +44,13 @@ type Comparison struct {
 	Rows      []Row   `json:"scenarios"`
 }
 
-// A Row compares one scenario.
+// A Row compares one scenario, or one behaviour.
 type Row struct {
-	Name      string           `json:"name"`
-	Baseline  teardown.Outcome `json:"baseline,omitempty"`
-	Candidate teardown.Outcome `json:"candidate,omitempty"`
-	Change    Change           `json:"change"`
+	Name string `json:"name"`
+	// Baseline and Candidate are the outcomes, or what was observed of a behaviour.
+	Baseline  string `json:"baseline,omitempty"`
+	Candidate string `json:"candidate,omitempty"`
+	Change    Change `json:"change"`
 	// Why says what kept the row from being decided.
 	Why string `json:"why,omitempty"`
 }
@@ -55,7 +59,7 @@ type Row struct {
 // worst of its trials (see [Scenario]). The verdict is a Regression if any
 // scenario regressed; otherwise it is Undecided if any scenario was, or if there
 // is none that was played on both. A race has no part in it: where nothing else was
-// played, nothing was judged.
+// played, nothing was judged. That a behaviour differs is no regression.
 func Compare(baseline, candidate *Record) Comparison {
 	c := Comparison{Baseline: baseline.Kernel, Candidate: candidate.Kernel, Verdict: NoRegression}
 	for _, name := range names(baseline, candidate) {
@@ -67,7 +71,7 @@ func Compare(baseline, candidate *Record) Comparison {
 	switch {
 	case has(Regressed):
 		c.Verdict = Regression
-	case has(Unknown), !has(Same) && !has(Improved), baseline.Incomplete != "", candidate.Incomplete != "":
+	case has(Unknown), !has(Same) && !has(Improved) && !has(Differs), baseline.Incomplete != "", candidate.Incomplete != "":
 		c.Verdict = Undecided
 	}
 	return c
@@ -100,7 +104,7 @@ func (r *Record) find(name string) Scenario {
 }
 
 func compare(baseline, candidate Scenario) Row {
-	row := Row{Name: baseline.Name, Baseline: baseline.Outcome, Candidate: candidate.Outcome}
+	row := Row{Name: baseline.Name, Baseline: baseline.result(), Candidate: candidate.result()}
 	switch {
 	case baseline.Skipped != "" && candidate.Skipped != "":
 		row.Change, row.Why = NotPlayed, candidate.Skipped
@@ -113,6 +117,13 @@ func compare(baseline, candidate Scenario) Row {
 		return row
 	case !conclusive(candidate):
 		row.Change, row.Why = Unknown, "candidate: "+candidate.whyNot()
+		return row
+	}
+	if baseline.asksBehaviour() || candidate.asksBehaviour() {
+		row.Change = Same
+		if row.Baseline != row.Candidate {
+			row.Change = Differs
+		}
 		return row
 	}
 	before, after := baseline.rank(baseline.Outcome), candidate.rank(candidate.Outcome)
@@ -128,8 +139,11 @@ func compare(baseline, candidate Scenario) Row {
 }
 
 func conclusive(s Scenario) bool {
-	return s.Error == "" && s.Outcome != "" && s.Outcome != teardown.Inconclusive
+	return s.Error == "" && s.result() != "" && s.Outcome != teardown.Inconclusive
 }
+
+// result is the scenario's outcome, or what was observed of a behaviour.
+func (s Scenario) result() string { return cmp.Or(s.Observed, string(s.Outcome)) }
 
 // race is why a scenario is not judged.
 const race = "race: not judged"
@@ -145,6 +159,9 @@ func (s Scenario) whyNot() string {
 		return s.Skipped
 	case s.Error != "":
 		return s.Error
+	}
+	if len(s.Observations) > 0 {
+		return s.noAnswer()
 	}
 	for _, t := range s.Trials {
 		if len(t.Why) > 0 {

@@ -1,0 +1,24 @@
+package behaviour
+
+// All returns the questions, in an order that stays the same.
+func All() []Question {
+	return []Question{
+		closeAfterRepeatedData,
+		tooOldACK,
+		tooOldACKInSequence,
+		ackOfUnsentData,
+		zeroWindowFIN,
+		dataBeyondWindow,
+		resetInHandshake,
+		destroyOrphan,
+		secondChallengeACK,
+		challengeACKBudget,
+		oldACKFailingPAWS,
+		synFailingPAWS,
+		timeWaitCounter,
+		establishedCounter,
+		rtoMin,
+		rtoMax,
+		echoOfLateFIN,
+	}
+}
