@@ -13,7 +13,7 @@ import (
 var challengeACKBudget = Question{
 	Name:   "challenge-ack-budget",
 	Text:   "One connection asks for challenge ACKs without end: do they run out, and for whom?",
-	Change: `tcp_challenge_ack_limit: 1000 in a second for the whole host once, without limit for each namespace now`,
+	Change: `"tcp: make global challenge ack rate limitation per net-ns and default disabled" (79e3602caa6f)`,
 	Answers: []Answer{
 		{"without limit", "There are as many as are asked for."},
 		{"out for the host", "They run out, and other hosts' connections in other namespaces get none either."},

@@ -234,8 +234,8 @@ func (s *stage) respond(octets int) {
 	s.settle()
 }
 
-// shutdown is the server's shutdown(SHUT_WR).
-func (s *stage) shutdown() []segment.Segment { return s.end(sock.ShutdownWrite) }
+// shutdown is the server's shutdown(SHUT_WR); the client takes what it sends.
+func (s *stage) shutdown() { s.end(sock.ShutdownWrite) }
 
 // close is the server's close().
 func (s *stage) close() []segment.Segment { return s.end(sock.Close) }
