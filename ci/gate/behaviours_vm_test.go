@@ -50,6 +50,10 @@ var knownBehaviours = map[string]known{
 	"rto-min": {"absent", "obeyed"},
 	// Since 6.15 (1280c26228bd).
 	"rto-max": {"absent", "absent"},
+	// tcp_twsk_unique looks at the mini-socket's state in both, since 5.10.234 and 6.11.4.
+	"connect-over-fin-wait2": {"refused", "refused"},
+	// tcp_shutdown leaves SYN_RECV to tcp_rcv_state_process in both, since 5.10.218 and 6.8.11.
+	"shutdown-in-handshake": {"after the handshake", "after the handshake"},
 	// 5.10 is without 795a7dfbc3d9; 6.12.117 updates TS.Recent on an old ACK.
 	"echo-of-late-fin": {"not accepted", "that of the FIN"},
 }

@@ -10,6 +10,7 @@ func All() []Question {
 		zeroWindowFIN,
 		dataBeyondWindow,
 		resetInHandshake,
+		connectOverFINWAIT2,
 		destroyOrphan,
 		secondChallengeACK,
 		challengeACKBudget,
@@ -20,5 +21,6 @@ func All() []Question {
 		rtoMin,
 		rtoMax,
 		echoOfLateFIN,
+		shutdownInHandshake,
 	}
 }

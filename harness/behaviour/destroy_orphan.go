@@ -27,7 +27,7 @@ var destroyOrphan = Question{
 		s.reach("FIN_WAIT1")
 		s.count()
 		s.note("server: SOCK_DESTROY")
-		err := s.kernel.Destroy(s.local(), s.client.Local)
+		err := s.kernel.Destroy(s.local, s.client.Local)
 		if errors.Is(err, unix.EOPNOTSUPP) {
 			err = &kernel.MissingCapability{Name: "INET_DIAG_DESTROY", Err: err}
 		}

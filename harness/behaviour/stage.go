@@ -29,6 +29,7 @@ type stage struct {
 	pair     topologies.Pair
 	kernel   *observe.Observer // asks the server's
 	listener *sock.Listener
+	local    netip.AddrPort // the server's address
 	server   *sock.Conn
 	client   *forge.Client
 	numbers  segment.Numbering
@@ -144,14 +145,21 @@ func (s *stage) listenBy(route lab.RouteMetrics) {
 	s.listener, err = sock.Listen(s.ctx, s.pair.Server.Host, netip.AddrPortFrom(s.pair.Server.Addresses[0].Addr(), 0))
 	s.check(err)
 	s.built.OnClose(s.listener.Close)
-	s.client, err = forge.Open(s.pair.Client, s.pair.Server, s.listener.Addr)
+	s.forge(s.listener.Addr)
+	s.route(route)
+}
+
+// forge makes the client, which is to speak to a port of the server's.
+func (s *stage) forge(local netip.AddrPort) {
+	var err error
+	s.local = local
+	s.client, err = forge.Open(s.pair.Client, s.pair.Server, local)
 	s.check(err)
 	s.built.OnClose(func() {
 		s.client.Trace = nil // the experiment is over
 		s.client.Abort()
 	})
 	s.client.Trace = s.show
-	s.route(route)
 }
 
 // shakeHands opens the connection.
@@ -162,16 +170,21 @@ func (s *stage) shakeHands() {
 
 // accept takes the connection from the listener.
 func (s *stage) accept() {
-	var err error
-	s.server, err = s.listener.Accept()
+	conn, err := s.listener.Accept()
 	s.check(err)
+	s.hold(conn)
+}
+
+// hold makes a connection the server's.
+func (s *stage) hold(conn *sock.Conn) {
+	s.server = conn
 	s.built.OnClose(s.abandon)
 }
 
 // abandon ends what is left of the connection, because an orphan keeps its namespace.
 func (s *stage) abandon() {
 	_, _ = s.server.End(sock.CloseLingering(0))
-	_ = s.kernel.Destroy(s.local(), s.client.Local)
+	_ = s.kernel.Destroy(s.local, s.client.Local)
 }
 
 // open is all that comes before a connection is open and idle.
@@ -189,9 +202,6 @@ func (s *stage) openWithTimestamps() {
 	s.client.TSVal = stamp
 	s.shakeHands()
 }
-
-// local is the server's address.
-func (s *stage) local() netip.AddrPort { return s.listener.Addr }
 
 // send sends a segment of the client's.
 func (s *stage) send(seg segment.Segment) { s.check(s.client.Send(seg)) }
@@ -257,7 +267,7 @@ func (s *stage) reach(want observe.State) {
 }
 
 func (s *stage) state() observe.State {
-	state, err := s.kernel.StateOf(s.local(), s.client.Local)
+	state, err := s.kernel.StateOf(s.local, s.client.Local)
 	s.check(err)
 	return state
 }

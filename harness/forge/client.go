@@ -107,13 +107,35 @@ func (c *Client) synchronise(ctx context.Context) error {
 	if !reply.Flags.Has(segment.SYN|segment.ACK) || reply.Ack != c.SndNxt {
 		return fmt.Errorf("the SYN was answered by %v", reply)
 	}
-	c.mss = 536 // of a peer that does not say (section 3.7.1)
-	if reply.Options.MSS != 0 {
-		c.mss = int(reply.Options.MSS)
-	}
-	c.RcvNxt = reply.End()
-	c.read = c.RcvNxt
+	c.begin(reply)
 	return nil
+}
+
+// begin takes the peer's SYN.
+func (c *Client) begin(syn segment.Segment) {
+	c.mss = 536 // of a peer that does not say (section 3.7.1)
+	if syn.Options.MSS != 0 {
+		c.mss = int(syn.Options.MSS)
+	}
+	c.RcvNxt = syn.End()
+	c.read = c.RcvNxt
+}
+
+// Answer waits for a SYN from a peer that opens a connection, and sends the client's
+// own: with an ACK of the peer's, or, where both are to have opened it at the same
+// time, without (RFC 9293 section 3.5, figure 7).
+func (c *Client) Answer(ctx context.Context, flags segment.Flags) error {
+	theirs, err := c.Await(ctx, func(s segment.Segment) bool { return s.Flags.Has(segment.SYN) })
+	if err != nil {
+		return err
+	}
+	c.begin(theirs)
+	ours := segment.Segment{Flags: segment.SYN | flags, Seq: c.SndNxt, Options: segment.Options{MSS: c.link.mss}}
+	if flags.Has(segment.ACK) {
+		ours.Ack = c.RcvNxt
+	}
+	c.SndNxt++ // the SYN's
+	return c.Send(ours)
 }
 
 // Send sends a segment with the numbers that it has; addresses and, where it has
