@@ -18,7 +18,9 @@ var tooOldACK = Question{
 		{"challenge ACK", "The FIN is dropped, and answered by a challenge ACK."},
 	},
 	experiment: func(s *stage) string {
-		fin := s.openWithOldACKs(segment.FIN, 0)
+		s.openWithOldACKs()
+		s.count()
+		fin := s.tooOld(segment.FIN, 0)
 		switch answers := s.ask(fin); {
 		case one(answers, acknowledges(fin.End())):
 			s.reach("CLOSE_WAIT")
@@ -36,9 +38,9 @@ var tooOldACK = Question{
 const response = 500
 
 // openWithOldACKs opens a connection on which both ends have sent something, and
-// shows that what acknowledges no more than the first octet is accepted there. It
-// returns a segment that acknowledges one less, which is the server's SYN.
-func (s *stage) openWithOldACKs(flags segment.Flags, octets int) segment.Segment {
+// shows that what acknowledges no more than the first octet is accepted there: an
+// octet of data, which nobody reads.
+func (s *stage) openWithOldACKs() {
 	s.open()
 	s.respond(response)
 	old := s.next(segment.PSH, 1)
@@ -47,9 +49,12 @@ func (s *stage) openWithOldACKs(flags segment.Flags, octets int) segment.Segment
 		s.unforeseen(answers)
 	}
 	s.client.SndNxt = old.End()
-	s.check(s.server.Read(1))
-	s.count()
-	tooOld := s.next(flags, octets)
-	tooOld.Ack -= response + 1
-	return tooOld
+}
+
+// tooOld is a segment that comes next in sequence and acknowledges one less than that,
+// which is the server's SYN.
+func (s *stage) tooOld(flags segment.Flags, octets int) segment.Segment {
+	seg := s.next(flags, octets)
+	seg.Ack -= response + 1
+	return seg
 }
