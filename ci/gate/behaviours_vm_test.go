@@ -21,7 +21,7 @@ var knownBehaviours = map[string]known{
 	// In both since 5.10.205 and 6.7: tcp_ack takes the smaller of max_window and bytes_acked.
 	"too-old-ack": {"challenge ACK", "challenge ACK"},
 	// The fast path of 5.10's tcp_rcv_established queues the data before it calls tcp_ack, and
-	// does not look at what that returns; 6.12.117 has it look at the acknowledgement before.
+	// does not look at what that returns; since 6.12.117 it is not taken by such a segment.
 	"too-old-ack-in-sequence": {"accepted, challenge ACK", "challenge ACK"},
 	// tcp_ack returns without a word in both; since 7.0 it challenges.
 	"ack-of-unsent-data": {"nothing", "nothing"},
@@ -40,6 +40,8 @@ var knownBehaviours = map[string]known{
 	"challenge-ack-budget": {"out for the host", "without limit"},
 	// tcp_validate_incoming sends a duplicate ACK until 6.14 (d16b34479064).
 	"old-ack-failing-paws": {"duplicate ACK", "duplicate ACK"},
+	// tcp_timewait_state_process answers whatever fails PAWS, in every kernel that was read.
+	"old-ack-in-time-wait": {"duplicate ACK", "duplicate ACK"},
 	// tcp_timewait_state_process has a counter of its own since 6.16 (c449d5f3a3d7).
 	"syn-failing-paws": {"ACK, PAWSEstab", "ACK, PAWSEstab"},
 	// tw_timer_handler counts in 5.10, __inet_twsk_schedule since 6.1.

@@ -15,6 +15,7 @@ func All() []Question {
 		secondChallengeACK,
 		challengeACKBudget,
 		oldACKFailingPAWS,
+		oldACKInTimeWait,
 		synFailingPAWS,
 		timeWaitCounter,
 		establishedCounter,

@@ -2,6 +2,7 @@ package behaviour
 
 import (
 	"github.com/finwait/finwait/harness/observe"
+	"github.com/finwait/finwait/harness/segment"
 )
 
 // An ACK that was overtaken has an older timestamp than what came before it, so that it
@@ -22,10 +23,7 @@ var oldACKFailingPAWS = Question{
 		s.ask(s.next(0, 0))
 		s.reach("FIN_WAIT2")
 		s.count()
-		old := s.next(0, 0)
-		old.Seq--
-		old.Options.HasTimestamps, old.Options.TSVal = true, stamp-100
-		switch answers := s.ask(old); {
+		switch answers := s.ask(s.overtakenACK()); {
 		case one(answers, acknowledges(s.client.SndNxt)):
 			return s.agreed("duplicate ACK", observe.Counters{"PAWSEstab": 1, "PAWSOldAck": 0})
 		case none(answers):
@@ -34,4 +32,13 @@ var oldACKFailingPAWS = Question{
 			return s.unforeseen(answers)
 		}
 	},
+}
+
+// overtakenACK is a pure ACK that was sent before the last octet, and before the
+// connection's timestamps.
+func (s *stage) overtakenACK() segment.Segment {
+	old := s.next(0, 0)
+	old.Seq--
+	old.Options.HasTimestamps, old.Options.TSVal = true, stamp-100
+	return old
 }

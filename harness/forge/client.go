@@ -145,9 +145,9 @@ func (c *Client) Send(s segment.Segment) error {
 	s.Src, s.Dst, s.Window = c.Local, c.Remote, cmp.Or(s.Window, window)
 	if c.TSVal != 0 && !s.Options.HasTimestamps && !s.Flags.Has(segment.RST) {
 		s.Options.HasTimestamps, s.Options.TSVal = true, c.TSVal
-		if s.Flags.Has(segment.ACK) {
-			s.Options.TSEcr = c.tsEcr
-		}
+	}
+	if s.Options.HasTimestamps && s.Flags.Has(segment.ACK) {
+		s.Options.TSEcr = cmp.Or(s.Options.TSEcr, c.tsEcr)
 	}
 	if err := c.link.send(s); err != nil {
 		return err

@@ -68,3 +68,32 @@ func TestTimestampsAreOfferedAndEchoed(t *testing.T) {
 		}
 	}
 }
+
+// The client answers a SYN, or crosses it with its own.
+func TestAClientCanBeConnectedTo(t *testing.T) {
+	t.Parallel()
+	for _, flags := range []segment.Flags{segment.ACK, 0} {
+		near, far := ends(t, ipv4)
+		from := netip.AddrPortFrom(far.Addresses[0].Addr(), 41000)
+		client, err := Open(near, far, from)
+		must(t, err)
+		t.Cleanup(client.Abort)
+		dialed := make(chan error, 1)
+		go func() {
+			dialed <- far.Host.Do(func() error {
+				dialer := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(from)}
+				conn, err := dialer.DialContext(t.Context(), "tcp", client.Local.String())
+				if err == nil {
+					conn.Close()
+				}
+				return err
+			})
+		}()
+		must(t, client.Answer(t.Context(), flags))
+		covered := func(s segment.Segment) bool { return s.Covers(client.SndNxt) }
+		_, err = client.Await(t.Context(), covered)
+		must(t, err)
+		must(t, client.Acknowledge())
+		must(t, <-dialed)
+	}
+}
