@@ -67,7 +67,8 @@ func (o Observation) Text() string {
 	return out.String()
 }
 
-// time that an experiment may take. It waits for no timer longer than a second.
+// enough is more than an experiment takes, which waits for no timer much longer than
+// a second.
 const enough = 20 * time.Second
 
 var errEndless = fmt.Errorf("the experiment was not over after %v", enough)
