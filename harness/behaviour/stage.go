@@ -133,4 +133,3 @@ func (s *stage) openWithTimestamps() {
 	s.client.TSVal = stamp
 	s.shakeHands()
 }
-
