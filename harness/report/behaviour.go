@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -58,6 +59,19 @@ func (s Scenario) checkBehaviour() error {
 		return fmt.Errorf("%s: what was observed is %.100q, but its observations come to %q", s.Name, s.Observed, want)
 	}
 	return nil
+}
+
+// result is the scenario's outcome, or what was observed of a behaviour.
+func (s Scenario) result() string { return cmp.Or(s.Observed, string(s.Outcome)) }
+
+// alone is a scenario that has nothing but the entry, and of that no trial.
+func (e Entry) alone() Scenario {
+	s := Scenario{Name: e.Name, Skipped: e.Skipped, Error: e.Error}
+	if e.Observation != nil {
+		s.Observations = append(s.Observations, *e.Observation)
+		s.Observed = agreed(s.Observations)
+	}
+	return s
 }
 
 // agreed is the answer of all observations; empty where there are several, or one of

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"cmp"
 	"slices"
 
 	"github.com/finwait/finwait/harness/teardown"
@@ -141,9 +140,6 @@ func compare(baseline, candidate Scenario) Row {
 func conclusive(s Scenario) bool {
 	return s.Error == "" && s.result() != "" && s.Outcome != teardown.Inconclusive
 }
-
-// result is the scenario's outcome, or what was observed of a behaviour.
-func (s Scenario) result() string { return cmp.Or(s.Observed, string(s.Outcome)) }
 
 // race is why a scenario is not judged.
 const race = "race: not judged"

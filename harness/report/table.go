@@ -72,14 +72,10 @@ func (r Run) change(i int, name string) Change {
 
 // Summary is the entry in a line.
 func (e Entry) Summary() string {
-	s := Scenario{Name: e.Name, Skipped: e.Skipped, Error: e.Error}
+	s := e.alone()
 	if e.Trial != nil {
 		s.Outcome = e.Trial.Outcome
 		s.Trials = append(s.Trials, *e.Trial)
-	}
-	if e.Observation != nil {
-		s.Observations = append(s.Observations, *e.Observation)
-		s.Observed = agreed(s.Observations)
 	}
 	return e.Name + ": " + s.inShort()
 }
