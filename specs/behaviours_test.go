@@ -30,7 +30,7 @@ func Observation(q behaviour.Question) bool {
 		for range *trials {
 			observed, err := q.Ask(ctx)
 			if err != nil {
-				cannotPlay(ctx, report.Entry{Name: name}, err)
+				without(ctx, report.Entry{Name: name}, err)
 			}
 			AddReportEntry(name, q.Text+"\n"+observed.Text(), ReportEntryVisibilityFailureOrVerbose)
 			record(report.Entry{Name: name, Observation: &observed})

@@ -113,7 +113,7 @@ func Teardown(s scenario.Scenario, also ...gomega.GomegaMatcher) bool {
 		}
 		for trial, err := range scenario.Repeat(ctx, s, n, 0) {
 			if err != nil {
-				cannotPlay(ctx, report.Entry{Name: s.Name, Expected: s.Expected(), Race: s.Race}, err)
+				cannotPlay(ctx, s, err)
 			}
 			maps.Copy(unheard, trial.Exchange.Unheard)
 			AddReportEntry(s.Name, ladder.Text(trial), ReportEntryVisibilityFailureOrVerbose)
@@ -125,10 +125,15 @@ func Teardown(s scenario.Scenario, also ...gomega.GomegaMatcher) bool {
 	})
 }
 
-// cannotPlay ends a spec without a trial: a capability that the kernel was
-// asked for and lacks skips it, anything else fails it. An interrupted run says
-// nothing of its scenario, and records nothing.
-func cannotPlay(ctx context.Context, entry report.Entry, err error) {
+// cannotPlay ends a spec without a trial.
+func cannotPlay(ctx context.Context, s scenario.Scenario, err error) {
+	without(ctx, report.Entry{Name: s.Name, Expected: s.Expected(), Race: s.Race}, err)
+}
+
+// without ends a spec with an entry that has nothing to show: a capability that the
+// kernel was asked for and lacks skips it, anything else fails it. An interrupted run
+// says nothing of its scenario, and records nothing.
+func without(ctx context.Context, entry report.Entry, err error) {
 	var missing *kernel.MissingCapability
 	switch {
 	case errors.As(err, &missing) && *requireAll:

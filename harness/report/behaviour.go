@@ -1,7 +1,6 @@
 package report
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -60,9 +59,6 @@ func (s Scenario) checkBehaviour() error {
 	}
 	return nil
 }
-
-// result is the scenario's outcome, or what was observed of a behaviour.
-func (s Scenario) result() string { return cmp.Or(s.Observed, string(s.Outcome)) }
 
 // alone is a scenario that has nothing but the entry, and of that no trial.
 func (e Entry) alone() Scenario {

@@ -45,13 +45,15 @@ type Comparison struct {
 
 // A Row compares one scenario, or one behaviour.
 type Row struct {
-	Name string `json:"name"`
-	// Baseline and Candidate are the outcomes, or what was observed of a behaviour.
-	Baseline  string `json:"baseline,omitempty"`
-	Candidate string `json:"candidate,omitempty"`
-	Change    Change `json:"change"`
+	Name      string           `json:"name"`
+	Baseline  teardown.Outcome `json:"baseline,omitempty"`
+	Candidate teardown.Outcome `json:"candidate,omitempty"`
+	Change    Change           `json:"change"`
 	// Why says what kept the row from being decided.
 	Why string `json:"why,omitempty"`
+	// BaselineObserved and CandidateObserved are what was observed of a behaviour.
+	BaselineObserved  string `json:"baseline_observed,omitempty"`
+	CandidateObserved string `json:"candidate_observed,omitempty"`
 }
 
 // Compare holds candidate against baseline, scenario by scenario, each by the
@@ -103,7 +105,8 @@ func (r *Record) find(name string) Scenario {
 }
 
 func compare(baseline, candidate Scenario) Row {
-	row := Row{Name: baseline.Name, Baseline: baseline.result(), Candidate: candidate.result()}
+	row := Row{Name: baseline.Name, Baseline: baseline.Outcome, Candidate: candidate.Outcome}
+	row.BaselineObserved, row.CandidateObserved = baseline.Observed, candidate.Observed
 	switch {
 	case baseline.Skipped != "" && candidate.Skipped != "":
 		row.Change, row.Why = NotPlayed, candidate.Skipped
@@ -120,7 +123,7 @@ func compare(baseline, candidate Scenario) Row {
 	}
 	if baseline.asksBehaviour() || candidate.asksBehaviour() {
 		row.Change = Same
-		if row.Baseline != row.Candidate {
+		if row.BaselineObserved != row.CandidateObserved {
 			row.Change = Differs
 		}
 		return row
@@ -138,7 +141,7 @@ func compare(baseline, candidate Scenario) Row {
 }
 
 func conclusive(s Scenario) bool {
-	return s.Error == "" && s.result() != "" && s.Outcome != teardown.Inconclusive
+	return s.Error == "" && (s.Outcome != "" || s.Observed != "") && s.Outcome != teardown.Inconclusive
 }
 
 // race is why a scenario is not judged.
