@@ -125,14 +125,14 @@ func Teardown(s scenario.Scenario, also ...gomega.GomegaMatcher) bool {
 	})
 }
 
-// cannotPlay ends a spec without a trial.
+// cannotPlay ends a spec without a trial: a capability that the kernel was
+// asked for and lacks skips it, anything else fails it. An interrupted run says
+// nothing of its scenario, and records nothing.
 func cannotPlay(ctx context.Context, s scenario.Scenario, err error) {
 	without(ctx, report.Entry{Name: s.Name, Expected: s.Expected(), Race: s.Race}, err)
 }
 
-// without ends a spec with an entry that has nothing to show: a capability that the
-// kernel was asked for and lacks skips it, anything else fails it. An interrupted run
-// says nothing of its scenario, and records nothing.
+// without is cannotPlay for whatever the entry is of.
 func without(ctx context.Context, entry report.Entry, err error) {
 	var missing *kernel.MissingCapability
 	switch {
