@@ -17,6 +17,7 @@ func (s *stage) connects() {
 	port := strconv.Itoa(onlyPort)
 	s.sysctl("net.ipv4.ip_local_port_range", port+" "+port)
 	s.forge(netip.AddrPortFrom(s.pair.Server.Addresses[0].Addr(), onlyPort))
+	s.route(unhurried)
 }
 
 // connect is the server's connect(), which sends a SYN or fails.

@@ -2,7 +2,6 @@ package behaviour
 
 import (
 	"errors"
-	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -32,8 +31,7 @@ var destroyOrphan = Question{
 			err = &kernel.MissingCapability{Name: "INET_DIAG_DESTROY", Err: err}
 		}
 		s.check(err)
-		// The FIN's own timer may have come in between.
-		answers := slices.DeleteFunc(s.settle(), isFIN)
+		answers := s.settle()
 		switch state := s.state(); {
 		case one(answers, isRST) && state == observe.Closed:
 			return s.agreed("RST", observe.Counters{"OutRsts": 1})

@@ -1,10 +1,6 @@
 package behaviour
 
-import (
-	"time"
-
-	"github.com/finwait/finwait/harness/lab"
-)
+import "time"
 
 // How long is waited at most before a segment is sent again: 120 s (TCP_RTO_MAX),
 // unless this parameter says otherwise, which also bounds how often an orphan's FIN is
@@ -22,10 +18,9 @@ var rtoMax = Question{
 		if !s.hasSysctl("net.ipv4.tcp_rto_max_ms", "1000") {
 			return "absent"
 		}
-		// A route whose least RTO is more has the timeout come to that without a
+		// The route's least RTO is more, so that the timeout comes to that without a
 		// retransmission.
-		s.listenBy(lab.RouteMetrics{QuickACK: true, RTOMin: 2 * time.Second})
-		s.shakeHands()
+		s.open()
 		if rto, _ := s.rto(); rto > time.Second {
 			return "ignored"
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"net/netip"
+	"time"
 
 	"github.com/finwait/finwait/harness/forge"
 	"github.com/finwait/finwait/harness/kernel"
@@ -67,10 +68,18 @@ func (s *stage) route(m lab.RouteMetrics) {
 	s.check(s.pair.Server.RouteWith(s.client.Local.Addr(), m))
 }
 
-// listen has the server listen, and a client ready that has sent nothing. The server
-// acknowledges everything at once, so that nothing comes late.
-func (s *stage) listen() { s.listenBy(lab.RouteMetrics{QuickACK: true}) }
+var (
+	// unhurried has the server acknowledge everything at once, so that nothing comes
+	// late, and send nothing again before an experiment is over.
+	unhurried = lab.RouteMetrics{QuickACK: true, RTOMin: 2 * time.Second}
+	// usual leaves the timers as they are by default.
+	usual = lab.RouteMetrics{QuickACK: true}
+)
 
+// listen has the server listen, and a client ready that has sent nothing.
+func (s *stage) listen() { s.listenBy(unhurried) }
+
+// listenBy is listen by a route to the client that is like that.
 func (s *stage) listenBy(route lab.RouteMetrics) {
 	var err error
 	s.listener, err = sock.Listen(s.ctx, s.pair.Server.Host, netip.AddrPortFrom(s.pair.Server.Addresses[0].Addr(), 0))

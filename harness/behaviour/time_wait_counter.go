@@ -20,7 +20,8 @@ var timeWaitCounter = Question{
 	experiment: func(s *stage) string {
 		// As short as it can be: three and a half RTOs (include/net/tcp.h, tcp_fin_time).
 		s.sysctl("net.ipv4.tcp_fin_timeout", "0")
-		s.open()
+		s.listenBy(usual)
+		s.shakeHands()
 		s.count()
 		s.close()
 		s.ask(s.next(0, 0))
