@@ -50,7 +50,7 @@ unit: root ## run the unit tests
 
 vm-test: qemu keyring ## run the suite on an old and a new kernel in VMs
 	@echo "The suite on an old and a new kernel, in VMs"
-	go test -count=1 -timeout 30m -tags vm -run '^(TestTheCase|TestEveryOrder|TestGuests)' ./ci/gate
+	go test -count=1 -timeout 30m -tags vm -run '^(TestTheCase|TestBehaviours|TestEveryOrder|TestGuests)' ./ci/gate
 
 soak: root ## play one teardown 20,000 times, half of them on a busy machine
 	go test -c -tags soak -o .bin/soak.test ./harness/scenario

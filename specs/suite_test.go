@@ -152,7 +152,11 @@ func unmet(trial teardown.Trial, expected []gomega.GomegaMatcher) (wishes []stri
 // asked for and lacks skips it, anything else fails it. An interrupted run says
 // nothing of its scenario, and records nothing.
 func cannotPlay(ctx context.Context, s scenario.Scenario, err error) {
-	entry := report.Entry{Name: s.Name, Expected: s.Expected(), Race: s.Race}
+	without(ctx, report.Entry{Name: s.Name, Expected: s.Expected(), Race: s.Race}, err)
+}
+
+// without is cannotPlay for whatever the entry is of.
+func without(ctx context.Context, entry report.Entry, err error) {
 	var missing *kernel.MissingCapability
 	switch {
 	case errors.As(err, &missing) && *requireAll:

@@ -37,12 +37,17 @@ func writeRecord(folder string, record *report.Record) error {
 		return fmt.Errorf("clear the ladders of an earlier run: %w", err)
 	}
 	for _, s := range record.Scenarios {
-		if len(s.Trials) == 0 {
+		if len(s.Trials)+len(s.Observations) == 0 {
 			continue
 		}
 		if err := replace(filepath.Join(exchanges, filepath.FromSlash(s.Name)+".txt"), func(w io.Writer) error {
 			for _, t := range s.Trials {
 				if _, err := io.WriteString(w, ladder.Text(t)); err != nil {
+					return err
+				}
+			}
+			for _, o := range s.Observations {
+				if _, err := io.WriteString(w, o.Text()); err != nil {
 					return err
 				}
 			}

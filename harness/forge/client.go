@@ -5,6 +5,7 @@
 package forge
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,34 +37,64 @@ type Client struct {
 	// is not acknowledged, RcvNxt the next one expected (RFC 9293 section
 	// 3.3.1).
 	SndNxt, SndUna, RcvNxt uint32
+	// TSVal is the timestamp on what is sent, and 0 is none: the SYN offers
+	// timestamps or does not (RFC 7323 section 3.2).
+	TSVal uint32
+	// Trace, if not nil, is shown every segment that the client sends or takes.
+	Trace func(segment.Segment)
 
-	link *link
-	mss  int    // the most octets that the peer wants in a segment
-	read uint32 // the sequence number of the next octet to be read
+	link  *link
+	mss   int    // the most octets that the peer wants in a segment
+	read  uint32 // the sequence number of the next octet to be read
+	tsEcr uint32 // the peer's last timestamp
+	asked uint16 // the number of the last echo request
 }
 
-// Dial opens a connection from one end of a link to an address at the other,
-// peer. end.Addresses are not those of end's host, but those by which peer's host
-// knows end. The Client has to be aborted. ctx bounds the handshake; a refusal
-// is an error that wraps unix.ECONNRESET.
-func Dial(ctx context.Context, end, peer *lab.End, to netip.AddrPort) (*Client, error) {
+// Open makes a client at one end of a link that is to speak to an address at the
+// other, peer, and sends nothing. end.Addresses are not those of end's host, but
+// those by which peer's host knows end. The Client has to be aborted.
+func Open(end, peer *lab.End, to netip.AddrPort) (*Client, error) {
 	link, err := openLink(end, peer)
 	if err != nil {
 		return nil, fmt.Errorf("open a forged client on %s of %s: %w", end.Name, end.Host.Name, err)
 	}
-	c := &Client{
+	return &Client{
 		Local: netip.AddrPortFrom(end.Addresses[0].Addr(), port), Remote: to,
 		SndNxt: iss, SndUna: iss, link: link,
+	}, nil
+}
+
+// Dial is Open and the three-way handshake (RFC 9293 section 3.5). ctx bounds the
+// handshake; a refusal is an error that wraps unix.ECONNRESET.
+func Dial(ctx context.Context, end, peer *lab.End, to netip.AddrPort) (*Client, error) {
+	c, err := Open(end, peer, to)
+	if err != nil {
+		return nil, err
 	}
-	if err := c.shakeHands(ctx); err != nil {
-		link.close()
-		return nil, fmt.Errorf("dial %v from %v by hand: %w", to, c.Local, err)
+	if err := c.ShakeHands(ctx); err != nil {
+		c.link.close()
+		return nil, err
 	}
 	return c, nil
 }
 
-// shakeHands is the three-way handshake (RFC 9293 section 3.5).
-func (c *Client) shakeHands(ctx context.Context) error {
+// ShakeHands opens the connection of a client that has sent nothing yet.
+func (c *Client) ShakeHands(ctx context.Context) error {
+	if err := c.Synchronise(ctx); err != nil {
+		return err
+	}
+	return c.Acknowledge()
+}
+
+// Synchronise sends the SYN and waits for the peer's, which it does not acknowledge.
+func (c *Client) Synchronise(ctx context.Context) error {
+	if err := c.synchronise(ctx); err != nil {
+		return fmt.Errorf("dial %v from %v by hand: %w", c.Remote, c.Local, err)
+	}
+	return nil
+}
+
+func (c *Client) synchronise(ctx context.Context) error {
 	syn := segment.Segment{Flags: segment.SYN, Seq: c.SndNxt, Options: segment.Options{MSS: c.link.mss}}
 	if err := c.Send(syn); err != nil {
 		return err
@@ -76,20 +107,59 @@ func (c *Client) shakeHands(ctx context.Context) error {
 	if !reply.Flags.Has(segment.SYN|segment.ACK) || reply.Ack != c.SndNxt {
 		return fmt.Errorf("the SYN was answered by %v", reply)
 	}
-	c.mss = 536 // of a peer that does not say (section 3.7.1)
-	if reply.Options.MSS != 0 {
-		c.mss = int(reply.Options.MSS)
-	}
-	c.RcvNxt = reply.End()
-	c.read = c.RcvNxt
-	return c.Acknowledge()
+	c.begin(reply)
+	return nil
 }
 
-// Send sends a segment with the numbers that it has; addresses and window are
-// filled in. The client's own numbers stay as they are.
+// begin takes the peer's SYN.
+func (c *Client) begin(syn segment.Segment) {
+	c.mss = 536 // of a peer that does not say (section 3.7.1)
+	if syn.Options.MSS != 0 {
+		c.mss = int(syn.Options.MSS)
+	}
+	c.RcvNxt = syn.End()
+	c.read = c.RcvNxt
+}
+
+// Answer waits for a SYN from a peer that opens a connection, and sends the client's
+// own: with an ACK of the peer's, or, where both are to have opened it at the same
+// time, without (RFC 9293 section 3.5, figure 7).
+func (c *Client) Answer(ctx context.Context, flags segment.Flags) error {
+	theirs, err := c.Await(ctx, func(s segment.Segment) bool { return s.Flags.Has(segment.SYN) })
+	if err != nil {
+		return err
+	}
+	c.begin(theirs)
+	ours := segment.Segment{Flags: segment.SYN | flags, Seq: c.SndNxt, Options: segment.Options{MSS: c.link.mss}}
+	if flags.Has(segment.ACK) {
+		ours.Ack = c.RcvNxt
+	}
+	c.SndNxt++ // the SYN's
+	return c.Send(ours)
+}
+
+// Send sends a segment with the numbers that it has; addresses and, where it has
+// none, window and timestamps are filled in. The client's own numbers stay as they
+// are.
 func (c *Client) Send(s segment.Segment) error {
-	s.Src, s.Dst, s.Window = c.Local, c.Remote, window
-	return c.link.send(s)
+	s.Src, s.Dst, s.Window = c.Local, c.Remote, cmp.Or(s.Window, window)
+	if c.TSVal != 0 && !s.Options.HasTimestamps && !s.Flags.Has(segment.RST) {
+		s.Options.HasTimestamps, s.Options.TSVal = true, c.TSVal
+	}
+	if s.Options.HasTimestamps && s.Flags.Has(segment.ACK) {
+		s.Options.TSEcr = cmp.Or(s.Options.TSEcr, c.tsEcr)
+	}
+	if err := c.link.send(s); err != nil {
+		return err
+	}
+	c.trace(s)
+	return nil
+}
+
+func (c *Client) trace(s segment.Segment) {
+	if c.Trace != nil {
+		c.Trace(s)
+	}
 }
 
 // Acknowledge acknowledges everything that has come in sequence.
@@ -141,27 +211,51 @@ func (c *Client) Await(ctx context.Context, match func(segment.Segment) bool) (s
 	}
 }
 
-// next waits for the peer's next segment and takes it (RFC 9293 section
-// 3.10.7.4).
+// next waits for the peer's next segment and takes it; a RST is an error.
 func (c *Client) next(ctx context.Context) (segment.Segment, error) {
 	for {
-		s, err := c.link.receive(ctx)
+		frame, err := c.link.receive(ctx)
+		if err != nil {
+			return segment.Segment{}, err
+		}
+		s, ours, err := c.take(frame)
 		switch {
-		case errors.Is(err, segment.ErrNotTCP), err == nil && (s.Src != c.Remote || s.Dst != c.Local):
-			continue
 		case err != nil:
 			return segment.Segment{}, err
-		case s.Flags.Has(segment.RST):
+		case ours && s.Flags.Has(segment.RST):
 			return segment.Segment{}, fmt.Errorf("the peer sent %v: %w", s, unix.ECONNRESET)
+		case ours:
+			return s, nil
 		}
-		if s.Flags.Has(segment.ACK) && segment.Before(c.SndUna, s.Ack) {
-			c.SndUna = s.Ack
-		}
-		if s.Seq == c.RcvNxt {
-			c.RcvNxt = s.End()
-		}
-		return s, nil
 	}
+}
+
+// take takes the segment in a frame, if there is one and it is the connection's
+// (RFC 9293 section 3.10.7.4).
+func (c *Client) take(frame []byte) (s segment.Segment, ours bool, err error) {
+	s, err = c.link.decoder.Decode(frame)
+	switch {
+	case errors.Is(err, segment.ErrNotTCP):
+		return s, false, nil
+	case err != nil:
+		return s, false, err
+	case s.Src != c.Remote || s.Dst != c.Local:
+		return s, false, nil
+	}
+	c.trace(s)
+	if s.Flags.Has(segment.RST) {
+		return s, true, nil
+	}
+	if s.Flags.Has(segment.ACK) && segment.Before(c.SndUna, s.Ack) {
+		c.SndUna = s.Ack
+	}
+	if s.Seq == c.RcvNxt {
+		c.RcvNxt = s.End()
+	}
+	if s.Options.HasTimestamps {
+		c.tsEcr = s.Options.TSVal
+	}
+	return s, true, nil
 }
 
 // Abort sends a RST and lets go of the link. The peer accepts the RST in whatever

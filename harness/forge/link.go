@@ -50,16 +50,20 @@ func (l *link) send(s segment.Segment) error {
 	if err != nil {
 		return err
 	}
-	// The socket is bound: it knows its link.
-	if _, err := l.file.Write(frame); err != nil {
+	if err := l.write(frame); err != nil {
 		return fmt.Errorf("send %v: %w", s, err)
 	}
 	return nil
 }
 
-// receive waits for a frame and reads the segment in it. When ctx ends, the
-// error is ctx's.
-func (l *link) receive(ctx context.Context) (segment.Segment, error) {
+// write sends a frame. The socket is bound: it knows its link.
+func (l *link) write(frame []byte) error {
+	_, err := l.file.Write(frame)
+	return err
+}
+
+// receive waits for a frame. When ctx ends, the error is ctx's.
+func (l *link) receive(ctx context.Context) ([]byte, error) {
 	// A deadline in the past wakes a wait.
 	stop := context.AfterFunc(ctx, func() { _ = l.file.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
@@ -70,12 +74,12 @@ func (l *link) receive(ctx context.Context) (segment.Segment, error) {
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			_ = l.file.SetReadDeadline(time.Time{}) // it may be an earlier context's
 		case err != nil:
-			return segment.Segment{}, fmt.Errorf("receive: %w", err)
+			return nil, fmt.Errorf("receive: %w", err)
 		default:
-			return l.decoder.Decode(frame[:n])
+			return frame[:n], nil
 		}
 	}
-	return segment.Segment{}, context.Cause(ctx)
+	return nil, context.Cause(ctx)
 }
 
 func (l *link) close() { l.file.Close() }

@@ -14,6 +14,8 @@ const (
 	Same      Change = "same"
 	Improved  Change = "improved"
 	Regressed Change = "regressed"
+	// Differs: a behaviour is another one, and neither is wrong.
+	Differs Change = "differs"
 	// Unknown: on one of the two kernels the scenario was not conclusive, or
 	// was not played.
 	Unknown Change = "inconclusive"
@@ -41,7 +43,7 @@ type Comparison struct {
 	Rows      []Row   `json:"scenarios"`
 }
 
-// A Row compares one scenario.
+// A Row compares one scenario, or one behaviour.
 type Row struct {
 	Name      string           `json:"name"`
 	Baseline  teardown.Outcome `json:"baseline,omitempty"`
@@ -50,13 +52,16 @@ type Row struct {
 	// Why says what kept the row from being decided, or what beside the outcome
 	// decided it.
 	Why string `json:"why,omitempty"`
+	// BaselineObserved and CandidateObserved are what was observed of a behaviour.
+	BaselineObserved  string `json:"baseline_observed,omitempty"`
+	CandidateObserved string `json:"candidate_observed,omitempty"`
 }
 
 // Compare holds candidate against baseline, scenario by scenario, each by the
 // worst of its trials (see [Scenario]). The verdict is a Regression if any
 // scenario regressed; otherwise it is Undecided if any scenario was, or if there
 // is none that was played on both. A race has no part in it: where nothing else was
-// played, nothing was judged.
+// played, nothing was judged. That a behaviour differs is no regression.
 func Compare(baseline, candidate *Record) Comparison {
 	c := Comparison{Baseline: baseline.Kernel, Candidate: candidate.Kernel, Verdict: NoRegression}
 	for _, name := range names(baseline, candidate) {
@@ -68,7 +73,7 @@ func Compare(baseline, candidate *Record) Comparison {
 	switch {
 	case has(Regressed):
 		c.Verdict = Regression
-	case has(Unknown), !has(Same) && !has(Improved), baseline.Incomplete != "", candidate.Incomplete != "":
+	case has(Unknown), !has(Same) && !has(Improved) && !has(Differs), baseline.Incomplete != "", candidate.Incomplete != "":
 		c.Verdict = Undecided
 	}
 	return c
@@ -102,6 +107,7 @@ func (r *Record) find(name string) Scenario {
 
 func compare(baseline, candidate Scenario) Row {
 	row := Row{Name: baseline.Name, Baseline: baseline.Outcome, Candidate: candidate.Outcome}
+	row.BaselineObserved, row.CandidateObserved = baseline.Observed, candidate.Observed
 	switch {
 	case baseline.Skipped != "" && candidate.Skipped != "":
 		row.Change, row.Why = NotPlayed, candidate.Skipped
@@ -114,6 +120,13 @@ func compare(baseline, candidate Scenario) Row {
 		return row
 	case !conclusive(candidate):
 		row.Change, row.Why = Unknown, "candidate: "+candidate.whyNot()
+		return row
+	}
+	if baseline.asksBehaviour() || candidate.asksBehaviour() {
+		row.Change = Same
+		if row.BaselineObserved != row.CandidateObserved {
+			row.Change = Differs
+		}
 		return row
 	}
 	before, after := baseline.rank(baseline.Outcome), candidate.rank(candidate.Outcome)
@@ -133,7 +146,7 @@ func compare(baseline, candidate Scenario) Row {
 }
 
 func conclusive(s Scenario) bool {
-	return s.Error == "" && s.Outcome != "" && s.Outcome != teardown.Inconclusive
+	return s.Error == "" && (s.Outcome != "" || s.Observed != "") && s.Outcome != teardown.Inconclusive
 }
 
 // unmet is what else than its outcome the scenario wants of a trial and one or more did
@@ -163,6 +176,9 @@ func (s Scenario) whyNot() string {
 		return s.Skipped
 	case s.Error != "":
 		return s.Error
+	}
+	if len(s.Observations) > 0 {
+		return s.noAnswer()
 	}
 	for _, t := range s.Trials {
 		if len(t.Why) > 0 {

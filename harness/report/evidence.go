@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/finwait/finwait/harness/behaviour"
 	"github.com/finwait/finwait/harness/teardown"
 )
 
@@ -20,13 +21,13 @@ type Evidence struct {
 // Thin returns the entry, without its exchange if an earlier trial of the same
 // scenario went the same way: the same outcome for the same reasons, the same
 // overtakings, retransmissions by the same timers, challenge ACKs and states.
-// The facts read off the exchange always stay. The entry it is given is not
+// Observations are thinned out in the same way. The facts read off the exchange always stay. The entry it is given is not
 // changed.
 func (v *Evidence) Thin(e Entry) (Entry, error) {
-	if e.Trial == nil {
+	if e.Trial == nil && e.Observation == nil {
 		return e, nil
 	}
-	way, err := json.Marshal(Entry{Name: e.Name, Trial: withoutFigures(*e.Trial)})
+	way, err := json.Marshal(e.way())
 	if err != nil {
 		return Entry{}, err
 	}
@@ -39,10 +40,29 @@ func (v *Evidence) Thin(e Entry) (Entry, error) {
 		v.kept[string(way)] = true
 		return e, nil
 	}
-	thin := *e.Trial
-	thin.Exchange = nil
-	e.Trial = &thin
+	if e.Trial != nil {
+		thin := *e.Trial
+		thin.Exchange = nil
+		e.Trial = &thin
+	}
+	if e.Observation != nil {
+		thin := *e.Observation
+		thin.Exchange = nil
+		e.Observation = &thin
+	}
 	return e, nil
+}
+
+// way is what the entries of trials that went the same way have in common.
+func (e Entry) way() Entry {
+	same := Entry{Name: e.Name}
+	if e.Trial != nil {
+		same.Trial = withoutFigures(*e.Trial)
+	}
+	if e.Observation != nil {
+		same.Observation = &behaviour.Observation{Answer: e.Observation.Answer, Why: e.Observation.Why}
+	}
+	return same
 }
 
 // withoutFigures is the trial without what differs between trials that went the

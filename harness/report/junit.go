@@ -14,7 +14,8 @@ import (
 
 // WriteJUnit writes the record as JUnit XML: a scenario that did not end as a
 // good kernel ends it is a failure with its ladder; one that was not conclusive
-// or could not be played is an error, and so is a run that ended early.
+// or could not be played is an error, and so is a run that ended early. A behaviour
+// that was observed passes, with the answer as its output.
 func (r *Record) WriteJUnit(w io.Writer) error {
 	suite := reporters.JUnitTestSuite{Name: r.Kernel.String(), Package: "finwait"}
 	for _, s := range r.Scenarios {
@@ -30,6 +31,11 @@ func (r *Record) WriteJUnit(w io.Writer) error {
 		case s.Skipped != "":
 			testcase.Skipped = &reporters.JUnitSkipped{Message: s.Skipped}
 			suite.Skipped++
+		case s.Observed != "":
+			testcase.SystemOut = s.Observed + "\n"
+		case s.asksBehaviour():
+			testcase.Error = &reporters.JUnitError{Message: s.whyNot(), Type: string(teardown.Inconclusive), Description: s.exchange()}
+			suite.Errors++
 		case s.Race:
 			testcase.SystemOut = race + ": " + s.outcome() + "\n"
 		case s.Outcome == teardown.Inconclusive:

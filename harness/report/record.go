@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 
+	"github.com/finwait/finwait/harness/behaviour"
 	"github.com/finwait/finwait/harness/teardown"
 )
 
@@ -57,11 +58,13 @@ func (k Kernel) String() string {
 	return fmt.Sprintf("%s (%s)", k.Source, version)
 }
 
-// A Scenario is one scenario's part of a record.
+// A Scenario is one scenario's part of a record, or one question's about a behaviour
+// of the kernel, which has observations in the place of trials.
 type Scenario struct {
 	Name string `json:"name"`
-	// Expected is what a good kernel does.
-	Expected teardown.Outcome `json:"expected"`
+	// Expected is what a good kernel does; empty for a behaviour, of which none is
+	// better than another.
+	Expected teardown.Outcome `json:"expected,omitempty"`
 	// Race is true where scheduling decides the outcome: what the trials came
 	// to is counted, and never judged.
 	Race bool `json:"race,omitempty"`
@@ -75,17 +78,21 @@ type Scenario struct {
 	// Error is what kept the harness from doing its work.
 	Error  string           `json:"error,omitempty"`
 	Trials []teardown.Trial `json:"trials,omitempty"`
+	// Observed is the answer, if all observations gave the same.
+	Observed     string                  `json:"observed,omitempty"`
+	Observations []behaviour.Observation `json:"observations,omitempty"`
 }
 
 // An Entry is one line of the stream by which a suite reports while it runs:
-// one trial, or the reason why there is none.
+// one trial or observation, or the reason why there is none.
 type Entry struct {
-	Name     string           `json:"name"`
-	Expected teardown.Outcome `json:"expected"`
-	Race     bool             `json:"race,omitempty"`
-	Skipped  string           `json:"skipped,omitempty"`
-	Error    string           `json:"error,omitempty"`
-	Trial    *teardown.Trial  `json:"trial,omitempty"`
+	Name        string                 `json:"name"`
+	Expected    teardown.Outcome       `json:"expected,omitempty"` // empty for a behaviour
+	Race        bool                   `json:"race,omitempty"`
+	Skipped     string                 `json:"skipped,omitempty"`
+	Error       string                 `json:"error,omitempty"`
+	Trial       *teardown.Trial        `json:"trial,omitempty"`
+	Observation *behaviour.Observation `json:"observation,omitempty"`
 }
 
 // New returns the record of a run that has not begun.
@@ -126,20 +133,17 @@ func (r *Record) liftUnheard(t *teardown.Trial) {
 // Add takes an entry into the record. The scenarios stay sorted by name. An
 // entry that no suite could have sent is an error, and changes nothing.
 func (r *Record) Add(e Entry) error {
-	err := checkName(e.Name)
-	if err == nil {
-		err = checkOutcome(e.Expected)
-	}
-	if err == nil && e.Trial != nil {
-		err = checkOutcome(e.Trial.Outcome)
+	i, found := slices.BinarySearchFunc(r.Scenarios, e.Name, func(s Scenario, name string) int {
+		return cmp.Compare(s.Name, name)
+	})
+	err := e.check()
+	if err == nil && found && r.Scenarios[i].asksBehaviour() != (e.Expected == "") {
+		err = fmt.Errorf("%s is both a scenario and a behaviour", e.Name)
 	}
 	if err != nil {
 		return fmt.Errorf("an entry of a record: %w", err)
 	}
 	r.liftUnheard(e.Trial)
-	i, found := slices.BinarySearchFunc(r.Scenarios, e.Name, func(s Scenario, name string) int {
-		return cmp.Compare(s.Name, name)
-	})
 	if !found {
 		r.Scenarios = slices.Insert(r.Scenarios, i, Scenario{Name: e.Name, Expected: e.Expected})
 	}
@@ -151,7 +155,30 @@ func (r *Record) Add(e Entry) error {
 		s.Trials = append(s.Trials, *e.Trial)
 		s.Outcome = s.worse(s.Outcome, e.Trial.Outcome)
 	}
+	if e.Observation != nil {
+		s.Observations = append(s.Observations, *e.Observation)
+		s.Observed = agreed(s.Observations)
+	}
 	return nil
+}
+
+// check refuses an entry that is neither a scenario's nor a behaviour's.
+func (e Entry) check() error {
+	if err := checkName(e.Name); err != nil {
+		return err
+	}
+	switch behaviour := e.Expected == ""; {
+	case behaviour && e.Trial != nil, !behaviour && e.Observation != nil:
+		return fmt.Errorf("%s: a scenario has trials and what is expected of them, and a behaviour has observations", e.Name)
+	case behaviour && e.Observation != nil:
+		return checkObservation(*e.Observation)
+	case behaviour && (e.Skipped != "" || e.Error != ""):
+		return nil
+	}
+	if err := checkOutcome(e.Expected); err != nil || e.Trial == nil {
+		return err
+	}
+	return checkOutcome(e.Trial.Outcome)
 }
 
 // badness orders the outcomes that are not what a good kernel does: one that is
@@ -229,8 +256,14 @@ func (s Scenario) check() error {
 	if err := checkName(s.Name); err != nil {
 		return err
 	}
+	if s.asksBehaviour() && (len(s.Observations) > 0 || s.Skipped != "" || s.Error != "") {
+		return s.checkBehaviour()
+	}
 	if err := checkOutcome(s.Expected); err != nil {
 		return fmt.Errorf("%s: expected: %w", s.Name, err)
+	}
+	if s.Observed != "" || len(s.Observations) > 0 {
+		return fmt.Errorf("%s: a scenario that is judged has observations", s.Name)
 	}
 	var worst teardown.Outcome
 	for _, t := range s.Trials {

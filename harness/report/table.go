@@ -46,7 +46,7 @@ func (r Run) grid() [][]string {
 		row := []string{name}
 		for i, record := range r.Records {
 			cell := record.find(name).inShort()
-			if change := r.change(i, name); change == Improved || change == Regressed {
+			if change := r.change(i, name); change == Improved || change == Regressed || change == Differs {
 				cell += ", " + string(change)
 			}
 			row = append(row, cell)
@@ -72,7 +72,7 @@ func (r Run) change(i int, name string) Change {
 
 // Summary is the entry in a line.
 func (e Entry) Summary() string {
-	s := Scenario{Name: e.Name, Skipped: e.Skipped, Error: e.Error}
+	s := e.alone()
 	if e.Trial != nil {
 		s.Outcome = e.Trial.Outcome
 		s.Trials = append(s.Trials, *e.Trial)
@@ -118,6 +118,8 @@ func (s Scenario) outcome() string {
 		return "failed"
 	case s.Skipped != "":
 		return "skipped"
+	case len(s.Observations) > 0:
+		return s.answered()
 	case s.Outcome == "":
 		return "not played"
 	}
@@ -201,7 +203,7 @@ func (r Run) WriteMarkdown(w io.Writer) error {
 	}
 	for i, c := range r.Comparisons {
 		for _, row := range c.Rows {
-			if row.Change != Improved && row.Change != Regressed {
+			if row.Change != Improved && row.Change != Regressed && row.Change != Differs {
 				continue
 			}
 			fmt.Fprintf(&out, "\n## %s %s\n", cellText(row.Name), row.Change)
@@ -214,9 +216,13 @@ func (r Run) WriteMarkdown(w io.Writer) error {
 }
 
 // writeLadder shows the first of a scenario's trials that ended as the scenario
-// did.
+// did, or what was observed of a behaviour.
 func writeLadder(out *strings.Builder, r *Record, name string) {
 	s := r.find(name)
+	if s.Observed != "" {
+		fmt.Fprintf(out, "\n%s: %s\n\n```\n%s```\n", cellText(r.Kernel.String()), s.Observed, s.exchange())
+		return
+	}
 	for _, t := range s.Trials {
 		if t.Outcome == s.Outcome {
 			fmt.Fprintf(out, "\n%s\n\n```\n%s```\n", cellText(r.Kernel.String()), ladder.Text(t))
@@ -263,6 +269,8 @@ func (r Run) remarks() []string {
 				why = race
 			case s.Error != "", s.Skipped != "", s.Outcome == teardown.Inconclusive:
 				why = s.outcome() + " because " + s.whyNot()
+			case s.asksBehaviour() && s.Observed == "":
+				why = string(Unknown) + " because " + s.whyNot()
 			default:
 				continue
 			}
@@ -296,6 +304,13 @@ func (c Comparison) Summary() string {
 			names = append(names, row.Name)
 		}
 		parts = append(parts, fmt.Sprintf("%d %s (%s)", len(rows), change, strings.Join(names, ", ")))
+	}
+	if rows := c.With(Differs); len(rows) > 0 {
+		var names []string
+		for _, row := range rows {
+			names = append(names, row.Name)
+		}
+		parts = append(parts, fmt.Sprintf("%d not the same, and neither wrong (%s)", len(rows), strings.Join(names, ", ")))
 	}
 	if n := len(c.With(Same)); n > 0 {
 		parts = append(parts, fmt.Sprintf("%d the same", n))

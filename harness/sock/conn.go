@@ -42,6 +42,35 @@ func Dial(ctx context.Context, host *lab.Host, to netip.AddrPort) (*Conn, error)
 	return newConn(s)
 }
 
+// Begin is Dial without the wait: connect(2) was called and has sent a SYN, or has
+// failed, when it returns. What can be done with the connection before its handshake
+// is over is to end it.
+func Begin(ctx context.Context, host *lab.Host, to netip.AddrPort) (*Conn, error) {
+	fail := func(err error) (*Conn, error) {
+		return nil, fmt.Errorf("begin to dial %v from %s: %w", to, host.Name, err)
+	}
+	s, err := open(ctx, host, to.Addr())
+	if err != nil {
+		return fail(err)
+	}
+	c := &Conn{socket: s, Remote: to}
+	if err := s.control(func(fd int) error {
+		if err := unix.Connect(fd, sockaddr(to)); !errors.Is(err, unix.EINPROGRESS) {
+			return err
+		}
+		local, err := unix.Getsockname(fd)
+		if err != nil {
+			return fmt.Errorf("getsockname: %w", err)
+		}
+		c.Local = addrPort(local)
+		return nil
+	}); err != nil {
+		s.close()
+		return fail(err)
+	}
+	return c, nil
+}
+
 // connect is connect(2) on a non-blocking socket, followed by a wait for the
 // handshake to end. The call is made from inside the poller's loop, because what
 // happened before that began is not waited for.

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/finwait/finwait/harness/clock"
+	"github.com/finwait/finwait/harness/lab"
 	"github.com/finwait/finwait/harness/segment"
 )
 
@@ -242,7 +243,7 @@ func (h *Hand) dead() error {
 func (h *Hand) run(started chan<- error) {
 	defer close(h.idle)
 	runtime.LockOSThread() // and never unlock: the thread ends with its affinity
-	err := pinTo(h.wire.processor)
+	err := lab.PinTo(h.wire.processor)
 	hurry()
 	started <- err
 	if err != nil {
@@ -265,7 +266,7 @@ func (h *Hand) run(started chan<- error) {
 func (h *Hand) takes(f frame) bool {
 	s, err := h.decoder.Decode(f.octets)
 	if err != nil {
-		number, ours := echoReply(f.octets)
+		number, ours := segment.EchoReply(f.octets)
 		if ours {
 			h.answered[f.from] = number
 			h.tell()

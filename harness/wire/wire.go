@@ -247,7 +247,7 @@ func (w *Wire) run(pinned chan<- error) {
 	defer close(w.done)
 	runtime.LockOSThread() // and never unlock: the thread ends with its affinity
 	var err error
-	w.processor, err = pin()
+	w.processor, err = lab.Pin()
 	hurry()
 	pinned <- err
 	if err != nil {
