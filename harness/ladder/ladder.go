@@ -1,4 +1,5 @@
-// Package ladder draws one teardown as a sequence diagram in plain text.
+// Package ladder draws one teardown as a sequence diagram, or two beside each other: in
+// text, for a file or a terminal, and as SVG.
 package ladder
 
 import (
@@ -51,7 +52,10 @@ func line(out *strings.Builder, clock, rung string, notes ...string) {
 }
 
 // Rung is one event between the hosts, the client on the left.
-func Rung(e teardown.Event) string {
+func Rung(e teardown.Event) string { return rungOf(e, track) }
+
+// rungOf is a rung between hosts that are so many columns apart.
+func rungOf(e teardown.Event, track int) string {
 	text := e.Text
 	if e.IsState {
 		text = "[" + text + "]"

@@ -184,15 +184,8 @@ func (r *rung) write() {
 		return
 	}
 	var notes []row
-	for i, n := range r.Notes {
-		if i > 0 && n == r.Notes[i-1] {
-			continue
-		}
-		of := remark
-		if r.Again != nil && i == 0 || r.Dropped && i == len(r.Notes)-1 {
-			of = costly
-		}
-		notes = append(notes, rows(n, of)...)
+	for _, n := range notesOf(r.Event) {
+		notes = append(notes, rows(n.text, n.tone)...)
 	}
 	switch all := slices.Concat(name, notes); {
 	case !r.detours():
@@ -202,6 +195,22 @@ func (r *rung) write() {
 	default:
 		r.above, r.end = append(name, rows("held for "+inShort(r.at-r.left), remark)...), all
 	}
+}
+
+// notesOf are an event's notes, each once, and what kind of thing they say.
+func notesOf(e teardown.Event) []row {
+	var out []row
+	for i, n := range e.Notes {
+		if i > 0 && n == e.Notes[i-1] {
+			continue
+		}
+		of := remark
+		if e.Again != nil && i == 0 || e.Dropped && i == len(e.Notes)-1 {
+			of = costly
+		}
+		out = append(out, row{n, of})
+	}
+	return out
 }
 
 // detours reports whether a segment's way is drawn as one with a stay.
