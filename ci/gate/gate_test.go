@@ -154,7 +154,7 @@ func TestWriteLeavesNothingOfAnEarlierRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "debian-x/exchanges/new/scenario.txt debian-x/junit.xml debian-x/record.json gate.json gate.md"
+	want := "debian-x/exchanges/new/scenario.svg debian-x/exchanges/new/scenario.txt debian-x/junit.xml debian-x/record.json gate.json gate.md"
 	if got := strings.Join(files, " "); got != want {
 		t.Errorf("it wrote %s, want %s", got, want)
 	}

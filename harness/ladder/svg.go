@@ -28,7 +28,7 @@ const (
 	// panel.
 	titleRow, titleColumns = 18.0, 43
 	// noteColumns is how many characters go below an exchange.
-	noteColumns = 64
+	noteColumns = 57
 )
 
 // SVG draws exchanges of one scenario beside each other, on one scale and with the
