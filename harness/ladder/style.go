@@ -6,6 +6,7 @@ package ladder
 const style = `<style>` +
 	`:where(.exchange){--paper:#fff;--ink:#1f2328;--faint:#6e7781;--line:#8c959f;--client:#0969da;--server:#8250df;--cost:#cf222e;--wait:#ffebe9;--fold:#f3f4f6;--good:#1a7f37;--odd:#9a6700}` +
 	`@media(prefers-color-scheme:dark){:where(.exchange){--paper:#0d1117;--ink:#e6edf3;--faint:#9198a1;--line:#6e7681;--client:#58a6ff;--server:#bc8cff;--cost:#ff7b72;--wait:#3c1618;--fold:#1b2129;--good:#3fb950;--odd:#d29922}}` +
+	`.exchange{max-width:100%;height:auto}` +
 	`.exchange text{font:11px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace;fill:#1f2328;fill:var(--ink);stroke:#fff;stroke:var(--paper);stroke-width:3px;paint-order:stroke;stroke-linejoin:round}` +
 	`.exchange .n,.exchange .f{font-family:system-ui,-apple-system,"Segoe UI","DejaVu Sans",sans-serif}` +
 	`.exchange .p{fill:#fff;fill:var(--paper)}` +
