@@ -180,3 +180,5 @@ func recorded(t testing.TB, trial teardown.Trial) []byte {
 	}
 	return data
 }
+
+func timeline(trial teardown.Trial) []teardown.Event { return trial.Timeline() }

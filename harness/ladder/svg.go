@@ -66,7 +66,7 @@ func draw(title string, panels []Panel, stacked bool) string {
 		width, height = max(width, x+panelWidth), max(height, y+tall)
 	}
 	w, h := number(width), number(height)
-	return `<svg xmlns="http://www.w3.org/2000/svg" class="exchange" role="img" viewBox="0 0 ` + w + " " + h +
+	return `<svg xmlns="http://www.w3.org/2000/svg" class="tcp-ladder" role="img" viewBox="0 0 ` + w + " " + h +
 		`" width="` + w + `" height="` + h + `"><title>` + escape(title) + "</title><desc>" + escape(story(panels, events)) + "</desc>" +
 		style + `<rect class="p" width="100%" height="100%"/>` + body.String() + "</svg>\n"
 }
