@@ -34,6 +34,9 @@ func TestWhatAPageTells(t *testing.T) {
 				t.Errorf("in %d columns %q is missing:\n%s", width, want, text)
 			}
 		}
+		if n := strings.Count(text, " lost "); n != 1 {
+			t.Errorf("in %d columns time was lost %d times:\n%s", width, n, text)
+		}
 	}
 }
 
