@@ -168,8 +168,19 @@ func marksOf(events []teardown.Event, rungs []rung) []mark {
 		}
 		marks = append(marks, mark{r, r.at, true})
 	}
-	slices.SortStableFunc(marks, func(a, b mark) int { return cmp.Compare(a.at, b.at) })
+	slices.SortStableFunc(marks, func(a, b mark) int {
+		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(b.waits(), a.waits()))
+	})
 	return marks
+}
+
+// waits is 1 for the departure of what will be overtaken, and otherwise 0: where only
+// what overtook it tells when it was made, it was made before that.
+func (m mark) waits() int {
+	if m.rung.Overtaken && !m.arrival {
+		return 1
+	}
+	return 0
 }
 
 // write breaks a rung's text into rows. What was held says what came of it where it

@@ -53,6 +53,17 @@ func TestSegmentsCrossWhereTheyCross(t *testing.T) {
 	}
 }
 
+// Where no state tells when a segment was made, it leaves with what overtakes it, and
+// is passed all the same.
+func TestWhatIsOvertakenLeavesFirst(t *testing.T) {
+	slow := goesFrom(segment.Client, 10, 100)
+	slow.Overtaken = true
+	l := layAll([][]teardown.Event{{{Text: "close()"}, goesFrom(segment.Client, 10, 20), slow}}, false)[0]
+	if fast, slow := l.rungs[1], l.rungs[2]; slow.leaves >= fast.leaves || slow.arrives <= fast.arrives {
+		t.Errorf("one goes from %.1f to %.1f, and overtakes one that goes from %.1f to %.1f", fast.leaves, fast.arrives, slow.leaves, slow.arrives)
+	}
+}
+
 func TestScale(t *testing.T) {
 	µs := time.Microsecond
 	for _, test := range []struct {
