@@ -96,7 +96,7 @@ func (o options) runInGuest(ctx context.Context, image kernel.Image, p programs,
 		Kernel: image, Modules: guestModules, Clock: vm.Clock(o.clock), Console: &console,
 		Cache: machines(), Cold: o.cold, Notice: func(notice string) { fmt.Fprintln(o.stderr, notice) },
 	}
-	payload := vm.Payload{Init: p.init, Binary: p.suite, Args: j.args(vm.StreamPath)}
+	payload := vm.Payload{Init: p.init, Binary: p.suite, Args: j.args(vm.StreamPath), Held: true}
 	result, err := machine.Run(ctx, payload, func(line []byte) {
 		if err := j.entry(line); err != nil {
 			cancel(err)

@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -62,6 +63,47 @@ func TestWarm(t *testing.T) {
 			g.Expect([]int{seen[1].Port, seen[2].Port}).NotTo(Equal([]int{seen[0].Port, seen[0].Port}))
 		})
 	}
+}
+
+// A held program is started once, and goes on in each guest with what it is told
+// there.
+func TestHeld(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	payload := build(t)
+	payload.Held = true
+	m := Machine{Kernel: cachedKernels(t)[0], Cache: t.TempDir()}
+	var printed []string
+	for i, status := range []string{"3", "4", "5"} {
+		var console bytes.Buffer
+		m.Console = &console
+		lines, result, err := run(t, m, payload.does("report", status))
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(result.Resumed).To(Equal(i > 0))
+		g.Expect(result.Status).To(Equal(3 + i))
+		g.Expect(lines).To(HaveLen(1))
+		g.Expect(lines[0]).To(ContainSubstring(`"args":["/bin/payload","report","` + status + `"]`))
+		since, _, _ := strings.Cut(console.String(), "\n")
+		g.Expect(since).To(HavePrefix("held since "))
+		printed = append(printed, since)
+	}
+	g.Expect(printed).To(HaveEach(printed[0]))
+
+	// Another program is not what was kept.
+	payload.Env = []string{"A=b"}
+	_, result, err := run(t, m, payload.does("report", "3"))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(result.Resumed).To(BeFalse())
+}
+
+func TestHeldDies(t *testing.T) {
+	t.Parallel()
+	payload := build(t)
+	payload.Held, payload.Env = true, []string{"DIES=yes"}
+	_, _, err := run(t, Machine{Kernel: cachedKernels(t)[0]}, payload.does("report", "3"))
+	g := NewWithT(t)
+	g.Expect(err).To(failFor(NotExecuted))
+	g.Expect(err).To(MatchError(ContainSubstring("/bin/payload ended before it was ready, with status 7")))
 }
 
 // What was kept and is of no use is said in one line, and the guest boots. What it
