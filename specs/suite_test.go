@@ -25,6 +25,7 @@ import (
 	. "github.com/onsi/gomega"
 	gomega "github.com/onsi/gomega/types"
 
+	"github.com/finwait/finwait/harness/clock"
 	"github.com/finwait/finwait/harness/kernel"
 	"github.com/finwait/finwait/harness/ladder"
 	. "github.com/finwait/finwait/harness/matchers"
@@ -107,7 +108,14 @@ var (
 	evidence  report.Evidence
 )
 
+// noise is what the machine's clock is disturbed by, if it can be.
+var noise *clock.Noise
+
 var _ = BeforeSuite(func() {
+	if *clockName != "virtual" {
+		noise = clock.ListenToNoise()
+		DeferCleanup(noise.Close)
+	}
 	if *trials < 1 {
 		Fail(fmt.Sprintf("--trials %d: a scenario is played at least once", *trials))
 	}
@@ -138,6 +146,7 @@ func Teardown(s scenario.Scenario, also ...gomega.GomegaMatcher) bool {
 		if s.TakesMinutes() && *clockName != "virtual" {
 			cannotPlay(ctx, s, &kernel.MissingCapability{Name: "a virtual clock", Err: errors.New("it takes minutes on a real one")})
 		}
+		s.Noise = noise
 		for trial, err := range scenario.Repeat(ctx, s, n, 0) {
 			if err != nil {
 				cannotPlay(ctx, s, err)
