@@ -94,7 +94,7 @@ func (o options) playOn(ctx context.Context, image kernel.Image, programs progra
 	if err != nil {
 		record.Incomplete = firstLine(err.Error())
 	} else {
-		fmt.Fprintf(out, "%s%d scenarios: %s\n", indent, len(record.Scenarios), spent(first, time.Since(begun), guest))
+		fmt.Fprintf(out, "%splayed %d, %s\n", indent, len(record.Scenarios), spent(first, time.Since(begun), guest))
 	}
 	return record, err
 }
