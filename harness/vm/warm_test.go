@@ -269,7 +269,7 @@ func FuzzStateHeader(f *testing.F) {
 	f.Add([]byte(`{"format":"finwait machine 2"}`))
 	f.Add([]byte("\x00"))
 	f.Fuzz(func(t *testing.T, begin []byte) {
-		file := append(begin, make([]byte, stateOffset)...)
+		file := slices.Concat(begin, make([]byte, stateOffset))
 		header, err := readStateHeader(strings.NewReader(string(file)))
 		if err == nil && header.Format != stateFormat {
 			t.Errorf("%q was taken for a header", begin)
