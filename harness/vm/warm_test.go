@@ -226,7 +226,8 @@ func TestKeepWithoutSpace(t *testing.T) {
 	g.Expect(os.ReadDir(small)).To(BeEmpty())
 }
 
-// Of two processes that keep the same machine one does.
+// Of two processes that keep the same machine one does. What it has kept is not
+// touched by one that comes too late.
 func TestKeepAtTheSameTime(t *testing.T) {
 	g := NewWithT(t)
 	path := filepath.Join(t.TempDir(), "new", "a.machine")
@@ -237,9 +238,17 @@ func TestKeepAtTheSameTime(t *testing.T) {
 	first.discard()
 	second, err := createState(path)
 	g.Expect(err).NotTo(HaveOccurred())
+	_, err = second.file.WriteString("what QEMU writes")
+	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(second.complete(shape{})).To(Succeed())
+	third, err := createState(path)
+	g.Expect(err).NotTo(HaveOccurred(), "another file, although the second has the lock of its own")
 	second.discard()
+	g.Expect(path + partialSuffix).To(BeAnExistingFile())
+	third.discard()
 	g.Expect(filepath.Glob(filepath.Join(filepath.Dir(path), "*"))).To(ConsistOf(path))
+	_, err = openState(path, shape{})
+	g.Expect(err).NotTo(HaveOccurred())
 }
 
 func TestPrune(t *testing.T) {
