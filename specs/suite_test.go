@@ -108,6 +108,19 @@ var (
 	evidence  report.Evidence
 )
 
+// progress is how far the suite is.
+var progress report.Progress
+
+var _ = ReportBeforeSuite(func(r Report) { progress.Of = r.PreRunStats.SpecsThatWillRun })
+
+var _ = ReportAfterEach(func(r SpecReport) {
+	if r.NumAttempts == 0 {
+		return // it was not to be run
+	}
+	progress.Done++
+	record(report.Entry{Progress: &progress})
+})
+
 // noise is what the machine's clock is disturbed by, if it can be.
 var noise *clock.Noise
 

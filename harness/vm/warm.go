@@ -35,7 +35,7 @@ func (s shape) differs(from shape) (part string, differs bool) {
 		{"QEMU", s.QEMU, from.QEMU},
 		{"command line", s.Machine, from.Machine},
 		{"kernel", s.Kernel, from.Kernel},
-		{"initramfs", s.Initramfs, from.Initramfs},
+		{"init, payload or module", s.Initramfs, from.Initramfs},
 	} {
 		if p.a != p.b {
 			return p.name, true
