@@ -5,7 +5,7 @@ SHELL         := bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help gate specs test unit vm-test soak lint fmt bench fuzz qemu keyring root clean
+.PHONY: help gate specs test unit vm-test soak lint fmt bench fuzz qemu keyring tshark root clean
 
 ARGS     ?=
 FUZZTIME ?= 10s
@@ -48,7 +48,7 @@ unit: root ## run the unit tests
 	@echo "The unit tests"
 	$(go_test) $$(go list ./... | grep -v /specs)
 
-vm-test: qemu keyring ## run the suite on an old and a new kernel in VMs
+vm-test: qemu keyring tshark ## run the suite on an old and a new kernel in VMs
 	@echo "The suite on an old and a new kernel, in VMs"
 	go test -count=1 -timeout 30m -tags vm -run '^(TestTheCase|TestBehaviours|TestEveryOrder|TestGuests)' ./ci/gate
 
@@ -81,6 +81,9 @@ qemu: ## install QEMU where it is missing
 keyring: ## install Debian's archive keys where they are missing
 	@[[ -e /usr/share/keyrings/debian-archive-keyring.gpg || -e /usr/share/keyrings/debian-archive-keyring.pgp ]] || \
 	$(call install,debian-archive-keyring,vouches for the kernels that are downloaded)
+
+tshark: ## install tshark where it is missing
+	@command -v tshark >/dev/null || $(call install,tshark,says in the tests what it makes of our captures)
 
 root:
 	@[[ -z '$(as_root)' ]] || command -v sudo >/dev/null || { \
