@@ -37,6 +37,9 @@ func TestTheCase(t *testing.T) {
 		t.Errorf("%s was not played", theCase)
 	}
 
+	t.Run("captures open in tshark", func(t *testing.T) { expectOpens(t, out) })
+	t.Run("tshark agrees", func(t *testing.T) { expectAgreement(t, old, candidate) })
+
 	changed := fmt.Sprintf("(%s)", strings.Join(dropped, ", "))
 	if !strings.Contains(stdout, fmt.Sprintf(": %d improved %s", len(dropped), changed)) {
 		t.Errorf("what is listed as improved is not %s:\n%s", changed, stdout)
