@@ -37,7 +37,7 @@ import (
 )
 
 var (
-	recordPath = flag.String("record", "", "append what happens to `FILE`, a line of JSON a trial, and judge nothing:\nonly a failure of the harness itself fails")
+	recordPath = flag.String("record", "", "append what happens to `FILE`, a line of JSON a trial and one for each spec that is done,\nand judge nothing: only a failure of the harness itself fails")
 	requireAll = flag.Bool("require-all", false, "fail, instead of skipping, a spec that needs what the kernel lacks")
 	clockName  = flag.String("clock", "real", "the `CLOCK` that the kernel runs on: virtual, where what waits for an hour takes seconds, or real")
 	trials     = flag.Int("trials", 1, "play each scenario `N` times")

@@ -26,7 +26,8 @@ type screen struct {
 
 // reached is how far a kernel is.
 type reached struct {
-	name string
+	name  string
+	begun time.Time // of the first spec
 	report.Progress
 }
 
@@ -81,7 +82,14 @@ func (s *screen) begin(name string) *reached {
 	return k
 }
 
-func (s *screen) reach(k *reached, p report.Progress) { s.update(func() { k.Progress = p }) }
+func (s *screen) reach(k *reached, p report.Progress) {
+	s.update(func() {
+		if k.begun.IsZero() {
+			k.begun = time.Now()
+		}
+		k.Progress = p
+	})
+}
 
 func (s *screen) end(k *reached) {
 	s.update(func() {
@@ -105,13 +113,13 @@ func (s *screen) update(do func()) {
 	fmt.Fprint(s.out, "\r\x1b[K") // back to the line's beginning, and erase it
 	do()
 	if s.columns != nil {
-		fmt.Fprint(s.out, lastLine(s.kernels, time.Since(s.begun), s.columns()))
+		fmt.Fprint(s.out, lastLine(s.kernels, s.begun, time.Now(), s.columns()))
 	}
 }
 
 // lastLine says how far each kernel is, what has passed, and what is left: as much
 // for each spec that is left as for one that is done, of the kernel that has most.
-func lastLine(kernels []*reached, passed time.Duration, columns int) string {
+func lastLine(kernels []*reached, begun, now time.Time, columns int) string {
 	var parts []string
 	var left time.Duration
 	for _, k := range kernels {
@@ -121,10 +129,10 @@ func lastLine(kernels []*reached, passed time.Duration, columns int) string {
 		}
 		parts = append(parts, fmt.Sprintf("%s %d/%d", k.name, k.Done, k.Of))
 		if k.Done > 0 {
-			left = max(left, passed*time.Duration(k.Of-k.Done)/time.Duration(k.Done))
+			left = max(left, now.Sub(k.begun)*time.Duration(k.Of-k.Done)/time.Duration(k.Done))
 		}
 	}
-	line := strings.Join(append(parts, clockTime(passed)), "  ")
+	line := strings.Join(append(parts, clockTime(now.Sub(begun))), "  ")
 	if left > 0 {
 		line += ", about " + clockTime(left) + " left"
 	}

@@ -63,8 +63,9 @@ func shown(written string) string {
 }
 
 func TestLastLine(t *testing.T) {
+	begun := time.Unix(1_000_000, 0)
 	at := func(name string, done, of int) *reached {
-		return &reached{name: name, Progress: report.Progress{Done: done, Of: of}}
+		return &reached{name: name, begun: begun.Add(30 * time.Second), Progress: report.Progress{Done: done, Of: of}}
 	}
 	for _, c := range []struct {
 		kernels []*reached
@@ -74,12 +75,12 @@ func TestLastLine(t *testing.T) {
 		{nil, 80, "1:30"},
 		{[]*reached{at("debian/sid", 0, 0)}, 80, "debian/sid starts  1:30"},
 		{[]*reached{at("debian/sid", 0, 300)}, 80, "debian/sid 0/300  1:30"},
-		{[]*reached{at("a", 100, 300), at("b", 200, 300)}, 80, "a 100/300  b 200/300  1:30, about 3:00 left"},
+		{[]*reached{at("a", 100, 300), at("b", 200, 300)}, 80, "a 100/300  b 200/300  1:30, about 2:00 left"},
 		{[]*reached{at("a", 300, 300)}, 80, "a 300/300  1:30"},
 		{[]*reached{at("a", 100, 300), at("b", 200, 300)}, 20, "a 100/300  b 200/30"},
 		{[]*reached{at("a", 1, 1)}, 0, ""},
 	} {
-		if got := lastLine(c.kernels, 90*time.Second, c.columns); got != c.want {
+		if got := lastLine(c.kernels, begun, begun.Add(90*time.Second), c.columns); got != c.want {
 			t.Errorf("it is %q, want %q", got, c.want)
 		}
 	}

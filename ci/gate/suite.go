@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"strconv"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -60,7 +61,8 @@ func (p programs) remove() { os.RemoveAll(p.folder) }
 // whose entries go to a file.
 func (o options) suiteArgs(clock vm.Clock, record string) []string {
 	return []string{
-		"--ginkgo.randomize-all", "--ginkgo.fail-on-empty", "--ginkgo.no-color",
+		"--ginkgo.randomize-all", "--ginkgo.seed=" + strconv.FormatInt(time.Now().Unix(), 10), // a held suite's own is that of its first run
+		"--ginkgo.fail-on-empty", "--ginkgo.no-color",
 		"--ginkgo.label-filter=" + o.labelFilter,
 		"--clock=" + string(clock),
 		"--trials=" + strconv.Itoa(o.trials),

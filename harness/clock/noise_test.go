@@ -2,6 +2,7 @@ package clock
 
 import (
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -44,42 +45,58 @@ func TestNoiseIsHeard(t *testing.T) {
 	if err := unix.SchedGetaffinity(0, &allowed); err != nil {
 		t.Fatal(err)
 	}
-	begin := Now()
 	n := ListenToNoise()
 	defer n.Close()
-	hogged := make(chan error, allowed.Count())
+	all := &hogs{begin: make(chan struct{}), placed: make(chan error, allowed.Count()), done: make(chan error, allowed.Count())}
+	all.missing.Store(int32(allowed.Count()))
 	for cpu, left := 0, allowed.Count(); left > 0; cpu++ {
 		if allowed.IsSet(cpu) {
 			left--
-			go func() { hogged <- hog(cpu, kept) }()
+			go all.hog(cpu, kept)
 		}
 	}
 	for range allowed.Count() {
-		if err := <-hogged; err != nil {
+		if err := <-all.placed; err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(all.begin)
+	for range allowed.Count() {
+		if err := <-all.done; err != nil {
 			t.Skipf("no thread may keep a processor for itself: %v", err)
 		}
 	}
-	if got := n.Worst(begin, Now()); got < kept/2 {
+	end := Instant(all.end.Load())
+	if got := n.Worst(end.Add(-kept), end); got < kept/2 {
 		t.Errorf("with every processor taken for %v the thread was kept waiting for %v", kept, got)
 	}
 }
 
+// hogs are threads that keep a processor each, all for the same time.
+type hogs struct {
+	placed, done chan error
+	begin        chan struct{} // closed when each is on its processor
+	missing      atomic.Int32  // those that do not come before everything else yet
+	end          atomic.Int64
+}
+
 // hog keeps a processor busy with what comes before everything of ordinary priority.
 // The thread dies with its policy.
-func hog(cpu int, d time.Duration) error {
+func (h *hogs) hog(cpu int, kept time.Duration) {
 	runtime.LockOSThread()
 	var one unix.CPUSet
 	one.Set(cpu)
-	if err := unix.SchedSetaffinity(0, &one); err != nil {
-		return err
-	}
+	h.placed <- unix.SchedSetaffinity(0, &one)
+	<-h.begin
 	err := unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: 1}, 0)
-	if err != nil {
-		return err
+	if h.missing.Add(-1) == 0 {
+		h.end.Store(int64(Now().Add(kept)))
 	}
-	for end := Now().Add(d); Now() < end; {
+	if err == nil {
+		for h.missing.Load() > 0 || Now() < Instant(h.end.Load()) {
+		}
 	}
-	return nil
+	h.done <- err
 }
 
 func TestNoiseForgets(t *testing.T) {

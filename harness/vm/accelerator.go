@@ -56,7 +56,10 @@ func (m Machine) chooseAccelerator(ctx context.Context, program, init string) (A
 	}
 	known, found := readProof(path)
 	if !found {
-		if known = m.proveKVM(ctx, program, init); ctx.Err() != nil {
+		if known, err = m.proveKVM(ctx, program, init); err != nil {
+			return "", err
+		}
+		if ctx.Err() != nil {
 			return "", m.failure(Stopped, context.Cause(ctx))
 		}
 		if err := writeProof(path, known); err != nil {
@@ -64,7 +67,7 @@ func (m Machine) chooseAccelerator(ctx context.Context, program, init string) (A
 		}
 	}
 	if !known.Works {
-		m.notice("%s runs without KVM, which does not work here: %s", m.name(), known.Why)
+		m.notice("%s runs without KVM, which did not work here%s: %s", m.name(), rememberedIn(path), known.Why)
 		return TCG, nil
 	}
 	return KVM, nil
@@ -72,12 +75,25 @@ func (m Machine) chooseAccelerator(ctx context.Context, program, init string) (A
 
 // A proof is what it came to, and why.
 type proof struct {
-	Works bool   `json:"works"`
-	Why   string `json:"why,omitempty"`
+	Works bool      `json:"works"`
+	Why   string    `json:"why,omitempty"`
+	At    time.Time `json:"at"`
 }
 
-// proveKVM boots a guest that has nothing to do but to power off.
-func (m Machine) proveKVM(ctx context.Context, program, init string) proof {
+// failureHolds is how long it is remembered that KVM did not work: it may have been
+// for want of time, or of something else that comes back.
+const failureHolds = 24 * time.Hour
+
+func rememberedIn(path string) string {
+	if path == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (it is tried again in %v at the latest, or without %s)", failureHolds, path)
+}
+
+// proveKVM boots a guest that has nothing to do but to power off. The error says that
+// there was no such guest.
+func (m Machine) proveKVM(ctx context.Context, program, init string) (proof, error) {
 	m.notice("%s: KVM has to prove that it works, within %v", m.name(), proofTime)
 	guest := Machine{
 		Kernel: m.Kernel, Clock: Real, CPUs: m.CPUs, MemoryMiB: m.MemoryMiB,
@@ -85,22 +101,22 @@ func (m Machine) proveKVM(ctx context.Context, program, init string) proof {
 	}
 	modules, err := guest.loadOrder()
 	if err != nil {
-		return proof{Why: oneLine(err)}
+		return proof{}, err
 	}
 	parts, err := guest.prepare(program, Payload{Init: init}, modules)
 	if err != nil {
-		return proof{Why: oneLine(err)}
+		return proof{}, fmt.Errorf("boot %s: %w", m.name(), err)
 	}
 	defer parts.close()
 	_, err = guest.boot(ctx, parts, func([]byte) {})
 	var failed *Error
 	switch {
 	case errors.As(err, &failed):
-		return proof{Why: fmt.Sprintf("%s: %s", failed.Reason, oneLine(failed.Err))}
+		return proof{Why: fmt.Sprintf("%s: %s", failed.Reason, oneLine(failed.Err)), At: time.Now()}, nil
 	case err != nil:
-		return proof{Why: oneLine(err)}
+		return proof{}, err
 	}
-	return proof{Works: true}
+	return proof{Works: true, At: time.Now()}, nil
 }
 
 // proofPath is where a proof is remembered. It holds for the host's processor and
@@ -109,9 +125,9 @@ func (m Machine) proofPath(program string) (string, error) {
 	if m.Cache == "" {
 		return "", nil
 	}
-	var host unix.Utsname
-	if err := unix.Uname(&host); err != nil {
-		return "", fmt.Errorf("uname: %w", err)
+	host, err := hostRelease()
+	if err != nil {
+		return "", err
 	}
 	qemu, err := qemuVersion(program)
 	if err != nil {
@@ -121,9 +137,18 @@ func (m Machine) proofPath(program string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	holdsFor := []string{processor(), unix.ByteSliceToString(host.Release[:]), qemu, kernel, fmt.Sprint(m.CPUs)}
+	holdsFor := []string{processor(), host, qemu, kernel, fmt.Sprint(m.CPUs, m.MemoryMiB)}
 	sum := sha256.Sum256([]byte(strings.Join(holdsFor, "\n")))
 	return filepath.Join(m.Cache, fmt.Sprintf("%s_%x.kvm.json", fileName(m.Kernel.Release), sum[:8])), nil
+}
+
+// hostRelease is the host's kernel's.
+func hostRelease() (string, error) {
+	var host unix.Utsname
+	if err := unix.Uname(&host); err != nil {
+		return "", fmt.Errorf("uname: %w", err)
+	}
+	return unix.ByteSliceToString(host.Release[:]), nil
 }
 
 // processor names the host's; nothing where the kernel does not tell.
@@ -149,7 +174,10 @@ func readProof(path string) (proof, bool) {
 		return proof{}, false
 	}
 	var p proof
-	return p, json.Unmarshal(text, &p) == nil
+	if json.Unmarshal(text, &p) != nil || !p.Works && time.Since(p.At) > failureHolds {
+		return proof{}, false
+	}
+	return p, true
 }
 
 func writeProof(path string, p proof) error {

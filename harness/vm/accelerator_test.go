@@ -78,6 +78,20 @@ func TestNoKVM(t *testing.T) {
 	g.Expect(ran).NotTo(BeAnExistingFile())
 }
 
+// That KVM did not work is not remembered for ever.
+func TestKVMIsTriedAgain(t *testing.T) {
+	g := NewWithT(t)
+	path := filepath.Join(t.TempDir(), "proof")
+	for age, want := range map[time.Duration]bool{time.Hour: true, 25 * time.Hour: false} {
+		g.Expect(writeProof(path, proof{Why: "no time", At: time.Now().Add(-age)})).To(Succeed())
+		_, found := readProof(path)
+		g.Expect(found).To(Equal(want), age.String())
+		g.Expect(writeProof(path, proof{Works: true, At: time.Now().Add(-age)})).To(Succeed())
+		_, found = readProof(path)
+		g.Expect(found).To(BeTrue())
+	}
+}
+
 // What was remembered in a way that cannot be read is proven again.
 func TestKVMForgotten(t *testing.T) {
 	g := NewWithT(t)

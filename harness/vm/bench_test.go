@@ -58,7 +58,11 @@ func bootBare(b *testing.B, m Machine, init string) {
 		b.Fatal(err)
 	}
 	defer parts.close()
-	l := parts.launch(m)
+	l, err := parts.launch(m)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer l.close()
 	l.add("-kernel", m.Kernel.Vmlinuz, "-initrd", l.inherit(parts.initramfs), "-append", m.kernelArguments())
 	q, err := startQEMU(program, l)
 	if err != nil {

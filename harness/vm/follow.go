@@ -92,8 +92,11 @@ func (m Machine) follow(
 		select {
 		case said := <-messages:
 			c.note(said)
-			if c.ready != nil || c.over() {
+			switch {
+			case c.ready != nil || c.over():
 				limit.Reset(m.limit(c))
+			case said.Booted != nil:
+				limit.Reset(deadline) // the machine is kept first
 			}
 		case <-q.alive:
 			if c.ready != nil && !c.over() {
@@ -182,7 +185,7 @@ func (m Machine) judge(ctx context.Context, c *course, ended error, deadline tim
 	if c.ready != nil {
 		result.Release, result.Uptime = c.ready.Release, c.ready.Uptime
 	}
-	if c.exit != nil {
+	if c.exit != nil && c.garbled == nil {
 		result.Status, result.Ran = c.exit.Status, c.exit.Uptime-result.Uptime
 		return result, nil
 	}

@@ -64,6 +64,10 @@ func TestFollow(t *testing.T) {
 			script: saysReady + `printf 'nonsense\n' >&4;` + hangs,
 			result: ready, reason: BadStream, text: "nonsense",
 		},
+		"garbled line after the end": {
+			script: saysReady + saysExit + `echo 1 >&5; head -c 9000000 /dev/zero >&5; echo 2 >&5`,
+			result: ready, lines: []string{"1"}, reason: BadStream, text: "longer than",
+		},
 		"panic before init": {
 			script: `echo '[ 1.0] Kernel panic - not syncing: No working init found.' >&3`,
 			reason: Panicked, text: "No working init found.",

@@ -20,7 +20,10 @@ const (
 type launch struct {
 	args  []string
 	files []*os.File
+	disk  *os.File
 }
+
+func (l *launch) close() { l.disk.Close() }
 
 func (l *launch) add(args ...string) { l.args = append(l.args, args...) }
 

@@ -127,7 +127,30 @@ func (m *monitor) save(to *os.File) error {
 	if err := m.execute("migrate-set-parameters", map[string]int64{"max-bandwidth": 1 << 40}); err != nil {
 		return err
 	}
-	return m.migrate("migrate", to)
+	if err := m.migrate("migrate", to); err != nil {
+		return err
+	}
+	return m.awaitFinalized()
+}
+
+// awaitFinalized returns when the machine can go on. The event comes a little earlier,
+// and nothing else tells.
+func (m *monitor) awaitFinalized() error {
+	for {
+		answer, err := m.ask("query-status", nil)
+		if err != nil {
+			return err
+		}
+		var said struct {
+			Status string `json:"status"`
+		}
+		if err := json.Unmarshal(answer, &said); err != nil {
+			return fmt.Errorf("QEMU's monitor: query-status: %w", err)
+		}
+		if said.Status != "finish-migrate" {
+			return nil
+		}
+	}
 }
 
 // load reads the state of the machine from a file. QEMU ends where it makes no

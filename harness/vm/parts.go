@@ -19,12 +19,12 @@ type parts struct {
 	qemu      string // the program's path
 	initramfs *os.File
 	size      int64 // of the initramfs
-	disk      *os.File
+	args      []string
 	shape     shape
 }
 
 func (m Machine) prepare(program string, p Payload, modules []kernel.Module) (made *parts, err error) {
-	made = &parts{qemu: program}
+	made = &parts{qemu: program, args: p.Args}
 	defer func() {
 		if err != nil {
 			made.close()
@@ -38,9 +38,6 @@ func (m Machine) prepare(program string, p Payload, modules []kernel.Module) (ma
 		return nil, fmt.Errorf("measure the initramfs: %w", err)
 	}
 	made.size = info.Size()
-	if made.disk, err = newDisk(p.Args); err != nil {
-		return nil, err
-	}
 	if m.keeps() {
 		made.shape, err = m.shapeOf(made)
 	}
@@ -48,21 +45,24 @@ func (m Machine) prepare(program string, p Payload, modules []kernel.Module) (ma
 }
 
 func (p *parts) close() {
-	for _, file := range []*os.File{p.initramfs, p.disk} {
-		if file != nil {
-			file.Close()
-		}
+	if p.initramfs != nil {
+		p.initramfs.Close()
 	}
 }
 
-// launch begins a command line: the machine and its disk.
-func (p *parts) launch(m Machine) *launch {
-	l := &launch{args: m.machineArguments(p.size)}
+// launch begins a command line: the machine, and a disk with an errand that is no
+// other guest's. It has to be closed once QEMU runs.
+func (p *parts) launch(m Machine) (*launch, error) {
+	disk, err := newDisk(p.args)
+	if err != nil {
+		return nil, fmt.Errorf("boot %s: %w", m.name(), err)
+	}
+	l := &launch{args: m.machineArguments(p.size), disk: disk}
 	l.add(
-		"-blockdev", "driver=file,node-name=errand,read-only=on,locking=off,filename="+l.inherit(p.disk),
+		"-blockdev", "driver=file,node-name=errand,read-only=on,locking=off,filename="+l.inherit(disk),
 		"-device", "virtio-blk-pci,ioeventfd=off,drive=errand",
 	)
-	return l
+	return l, nil
 }
 
 // shapeOf reads what the machine's kept state would depend on.
@@ -71,8 +71,14 @@ func (m Machine) shapeOf(p *parts) (s shape, err error) {
 		return s, err
 	}
 	s.Machine = strings.Join(append(m.machineArguments(p.size), m.kernelArguments()), " ")
-	if m.accelerator == KVM {
-		s.Machine += " on " + processor() // which the guest has found out all about
+	if m.clock() == Real {
+		// How fast the host's time stamp counter runs, the guest has found out at its
+		// boot, and under KVM all that the processor can do.
+		host, err := hostRelease()
+		if err != nil {
+			return s, err
+		}
+		s.Machine += fmt.Sprintf(" on %s, Linux %s", processor(), host)
 	}
 	if s.Kernel, err = digestOf(m.Kernel.Vmlinuz); err != nil {
 		return s, err
@@ -101,11 +107,11 @@ func digest(r io.Reader) (string, error) {
 	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
-// statePath is where the machine is kept. Of each kernel there is one machine of a
-// kind: what else is not as it was makes it useless, and is replaced.
+// statePath is where the machine is kept. Programs of several checkouts have files of
+// their own; what else is not as it was makes a file useless, and is replaced.
 func (m Machine) statePath(p *parts) string {
-	name := fmt.Sprintf("%s_%.16s_%s_%s_%dM%s",
-		m.Kernel.Release, p.shape.Kernel, m.clock(), m.accelerator, m.memoryMiB(p.size), stateSuffix)
+	name := fmt.Sprintf("%s_%.16s_%.8s_%s_%s_%dM%s",
+		m.Kernel.Release, p.shape.Kernel, p.shape.Initramfs, m.clock(), m.accelerator, m.memoryMiB(p.size), stateSuffix)
 	return filepath.Join(m.Cache, fileName(name))
 }
 

@@ -129,7 +129,10 @@ func runForEver(vmlinuz string) error {
 	if err != nil {
 		return err
 	}
-	l := parts.launch(m)
+	l, err := parts.launch(m)
+	if err != nil {
+		return err
+	}
 	l.add("-kernel", vmlinuz, "-initrd", l.inherit(parts.initramfs))
 	q, err := startQEMU(program, l)
 	if err != nil {

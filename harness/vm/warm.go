@@ -201,8 +201,15 @@ func (s *newState) discard() {
 // mostKept is how many machines stay in a folder: some 100 MB each.
 const mostKept = 16
 
-// prune removes the machines that have not been used for the longest time.
+// prune removes the machines that have not been used for the longest time, and what
+// killed processes have left of those that they began to keep.
 func prune(folder string) {
+	partial, _ := filepath.Glob(filepath.Join(folder, "*"+stateSuffix+partialSuffix))
+	for _, path := range partial {
+		if left, err := createState(strings.TrimSuffix(path, partialSuffix)); err == nil {
+			left.discard()
+		}
+	}
 	paths, _ := filepath.Glob(filepath.Join(folder, "*"+stateSuffix))
 	used := func(path string) time.Time {
 		info, err := os.Stat(path)
@@ -240,7 +247,11 @@ func (m Machine) resume(ctx context.Context, p *parts, line func([]byte)) (resul
 	now := time.Now()
 	_ = os.Chtimes(path, now, now) // see prune; a folder that is not ours to write to is read all the same
 
-	l := p.launch(m)
+	l, err := p.launch(m)
+	if err != nil {
+		return Result{}, err, true
+	}
+	defer l.close()
 	l.add("-incoming", "defer")
 	q, err := startQEMU(p.qemu, l)
 	if err != nil {
@@ -248,10 +259,16 @@ func (m Machine) resume(ctx context.Context, p *parts, line func([]byte)) (resul
 	}
 	result, err = m.follow(ctx, q, line, resumeDeadline, func(q *monitor, _ <-chan struct{}) error { return q.load(file) })
 	result.Resumed = true
-	if err == nil || result.Release != "" || ctx.Err() != nil {
+	if err == nil || ctx.Err() != nil {
 		return result, err, true
 	}
-	os.Remove(path)
+	// Whatever it came of, the next run is not to go on from there.
+	if isFile(path, file) {
+		os.Remove(path)
+	}
+	if result.Release != "" {
+		return result, err, true
+	}
 	var failed *Error
 	if errors.As(err, &failed) {
 		err = fmt.Errorf("%s: %w", failed.Reason, failed.Err)
@@ -262,7 +279,11 @@ func (m Machine) resume(ctx context.Context, p *parts, line func([]byte)) (resul
 
 // boot boots the machine, and keeps it if it is to.
 func (m Machine) boot(ctx context.Context, p *parts, line func([]byte)) (Result, error) {
-	l := p.launch(m)
+	l, err := p.launch(m)
+	if err != nil {
+		return Result{}, err
+	}
+	defer l.close()
 	kernel, err := m.openKernel()
 	if err != nil {
 		return Result{}, m.failure(NotAKernel, err)
@@ -277,7 +298,9 @@ func (m Machine) boot(ctx context.Context, p *parts, line func([]byte)) (Result,
 		if err := awaitStop(q, booted); err != nil || !m.keeps() {
 			return err
 		}
-		if err := m.keep(q, p); err != nil {
+		if err := m.keep(q, p); gone(err) {
+			return err
+		} else if err != nil {
 			m.notice("%s cannot be kept in %s, and will boot again the next time: %s", m.name(), m.Cache, oneLine(err))
 		}
 		return nil

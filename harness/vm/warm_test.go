@@ -159,6 +159,23 @@ func TestWarmIsOfNoUse(t *testing.T) {
 	}
 }
 
+// What fails once it has gone on is an error, and not what the next run goes on from.
+func TestWarmFails(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	payload := build(t)
+	m := Machine{Kernel: cachedKernels(t)[0], Cache: t.TempDir()}
+	for _, does := range []string{"report", "panic", "report"} {
+		_, result, err := run(t, m, payload.does(does, "3"))
+		g.Expect(result.Resumed).To(Equal(does == "panic"))
+		if does == "panic" {
+			g.Expect(err).To(failFor(Panicked))
+		} else {
+			g.Expect(err).NotTo(HaveOccurred())
+		}
+	}
+}
+
 // A machine that hangs once it goes on was kept in an endless loop.
 func TestWarmHangs(t *testing.T) {
 	g := NewWithT(t)
@@ -186,7 +203,9 @@ func keepEndless(t *testing.T, m Machine, p Payload) {
 	parts, err := m.prepare(program, p, modules)
 	g.Expect(err).NotTo(HaveOccurred())
 	defer parts.close()
-	l := parts.launch(m)
+	l, err := parts.launch(m)
+	g.Expect(err).NotTo(HaveOccurred())
+	defer l.close()
 	l.add("-kernel", writeEndlessKernel(t))
 	q, err := startQEMU(program, l)
 	g.Expect(err).NotTo(HaveOccurred())
@@ -260,6 +279,10 @@ func TestPrune(t *testing.T) {
 		used := time.Unix(int64(1000*i), 0)
 		g.Expect(os.Chtimes(path(i), used, used)).To(Succeed())
 	}
+	g.Expect(os.WriteFile(path(0)+partialSuffix, []byte("a part"), 0o600)).To(Succeed())
+	kept, err := createState(filepath.Join(folder, "kept"+stateSuffix))
+	g.Expect(err).NotTo(HaveOccurred())
+	defer kept.discard()
 	other := filepath.Join(folder, "other")
 	g.Expect(os.WriteFile(other, nil, 0o600)).To(Succeed())
 	prune(folder)
@@ -271,6 +294,8 @@ func TestPrune(t *testing.T) {
 		}
 	}
 	g.Expect(other).To(BeAnExistingFile())
+	g.Expect(path(0) + partialSuffix).NotTo(BeAnExistingFile())
+	g.Expect(kept.path+partialSuffix).To(BeAnExistingFile(), "it is being kept")
 }
 
 func FuzzStateHeader(f *testing.F) {

@@ -32,7 +32,9 @@ func fetch() (guest.Errand, error) {
 
 // renew makes a guest that was kept, and resumed from the same state as others,
 // one of its own: the wall clock is set, and what the kernel draws random numbers
-// from (random(4)). The clocks that start with the boot go on.
+// from (random(4)). The clocks that start with the boot go on, and so does what was
+// drawn in advance: before Linux 5.18, some of a processor's numbers for the kernel's
+// own use.
 func renew(e guest.Errand) error {
 	now := unix.NsecToTimespec(e.Now.UnixNano())
 	if err := unix.ClockSettime(unix.CLOCK_REALTIME, &now); err != nil {
