@@ -1,8 +1,9 @@
 package clock
 
 import (
-	"runtime"
-	"sync/atomic"
+	"fmt"
+	"os"
+	"os/exec"
 	"testing"
 	"time"
 
@@ -38,65 +39,64 @@ func TestWorstNoise(t *testing.T) {
 	}
 }
 
-// Real-time threads of the test's keep all processors that the process may use.
+// A process that is stopped for a while is as late as one on a machine that does not
+// run.
 func TestNoiseIsHeard(t *testing.T) {
 	const kept = 50 * time.Millisecond
-	var allowed unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &allowed); err != nil {
+	listener := exec.Command(os.Args[0])
+	listener.Env = append(os.Environ(), listening+"=yes")
+	ask, err := listener.StdinPipe()
+	if err != nil {
 		t.Fatal(err)
 	}
+	answers, err := listener.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := listener.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Wait() }()
+	defer ask.Close()
+	var begun int
+	if _, err := fmt.Fscanln(answers, &begun); err != nil {
+		t.Fatal(err)
+	}
+	if err := listener.Process.Signal(unix.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	// It tells when it has stopped.
+	if _, err := unix.Wait4(listener.Process.Pid, nil, unix.WUNTRACED, nil); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(kept)
+	if err := listener.Process.Signal(unix.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	var worst time.Duration
+	if _, err := fmt.Fprintln(ask); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fmt.Fscanln(answers, (*int64)(&worst)); err != nil {
+		t.Fatal(err)
+	}
+	if worst < kept-noisePeriod {
+		t.Errorf("it was stopped for %v, and hears of %v", kept, worst)
+	}
+}
+
+const listening = "FINWAIT_TEST_LISTENS_TO_NOISE"
+
+// TestMain lets the test program be the process that TestNoiseIsHeard stops.
+func TestMain(m *testing.M) {
+	if os.Getenv(listening) == "" {
+		os.Exit(m.Run())
+	}
+	begin := Now()
 	n := ListenToNoise()
-	defer n.Close()
-	all := &hogs{begin: make(chan struct{}), placed: make(chan error, allowed.Count()), done: make(chan error, allowed.Count())}
-	all.missing.Store(int32(allowed.Count()))
-	for cpu, left := 0, allowed.Count(); left > 0; cpu++ {
-		if allowed.IsSet(cpu) {
-			left--
-			go all.hog(cpu, kept)
-		}
-	}
-	for range allowed.Count() {
-		if err := <-all.placed; err != nil {
-			t.Fatal(err)
-		}
-	}
-	close(all.begin)
-	for range allowed.Count() {
-		if err := <-all.done; err != nil {
-			t.Skipf("no thread may keep a processor for itself: %v", err)
-		}
-	}
-	end := Instant(all.end.Load())
-	if got := n.Worst(end.Add(-kept), end); got < kept/2 {
-		t.Errorf("with every processor taken for %v the thread was kept waiting for %v", kept, got)
-	}
-}
-
-// hogs are threads that keep a processor each, all for the same time.
-type hogs struct {
-	placed, done chan error
-	begin        chan struct{} // closed when each is on its processor
-	missing      atomic.Int32  // those that do not come before everything else yet
-	end          atomic.Int64
-}
-
-// hog keeps a processor busy with what comes before everything of ordinary priority.
-// The thread dies with its policy.
-func (h *hogs) hog(cpu int, kept time.Duration) {
-	runtime.LockOSThread()
-	var one unix.CPUSet
-	one.Set(cpu)
-	h.placed <- unix.SchedSetaffinity(0, &one)
-	<-h.begin
-	err := unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: 1}, 0)
-	if h.missing.Add(-1) == 0 {
-		h.end.Store(int64(Now().Add(kept)))
-	}
-	if err == nil {
-		for h.missing.Load() > 0 || Now() < Instant(h.end.Load()) {
-		}
-	}
-	h.done <- err
+	fmt.Println(1)
+	_, _ = fmt.Scanln()
+	fmt.Println(int64(n.Worst(begin, Now())))
 }
 
 func TestNoiseForgets(t *testing.T) {
