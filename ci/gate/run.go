@@ -99,7 +99,7 @@ func (o options) run(ctx context.Context, args []string) error {
 		return errors.Join(failure, err)
 	}
 	fmt.Fprintln(o.stdout)
-	if err := result.WriteTable(o.stdout); err != nil {
+	if err := result.WriteSummary(o.stdout); err != nil {
 		return err
 	}
 	fmt.Fprintf(o.stdout, "The records and ladders are in %s\n", o.out)

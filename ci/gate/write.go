@@ -12,18 +12,31 @@ import (
 	"github.com/finwait/finwait/harness/report"
 )
 
-// writeRun writes gate.json and gate.md into a folder.
+// writeRun writes gate.json, gate.md and gate.html into a folder that has one for each
+// record.
 func writeRun(folder string, r report.Run) error {
 	if err := replace(filepath.Join(folder, "gate.json"), jsonOf(r.Gate())); err != nil {
 		return err
 	}
-	return replace(filepath.Join(folder, "gate.md"), r.WriteMarkdown)
+	if err := replace(filepath.Join(folder, "gate.md"), r.WriteMarkdown); err != nil {
+		return err
+	}
+	var folders []string
+	for _, record := range r.Records {
+		folders = append(folders, folderOf(record))
+	}
+	return replace(filepath.Join(folder, "gate.html"), func(w io.Writer) error { return r.WriteHTML(w, folders) })
+}
+
+// folderOf is the name of a kernel's folder.
+func folderOf(record *report.Record) string {
+	return strings.ReplaceAll(record.Kernel.Source, "/", "-")
 }
 
 // writeRecord writes what one kernel has shown into a folder of its own: the
 // record, a JUnit file, and a ladder for each scenario.
 func writeRecord(folder string, record *report.Record) error {
-	folder = filepath.Join(folder, strings.ReplaceAll(record.Kernel.Source, "/", "-"))
+	folder = filepath.Join(folder, folderOf(record))
 	if err := replace(filepath.Join(folder, "record.json"), jsonOf(record)); err != nil {
 		return err
 	}

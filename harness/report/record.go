@@ -27,6 +27,8 @@ type Record struct {
 	// Accelerator is what carried out a guest's instructions, "tcg" or "kvm"; empty
 	// where there was no guest.
 	Accelerator string `json:"accelerator,omitempty"`
+	// Environment is what the kernel ran on; nil in a record that does not tell.
+	Environment *Environment `json:"environment,omitempty"`
 	// Incomplete says why the run ended before all scenarios had been played,
 	// if it did.
 	Incomplete string `json:"incomplete,omitempty"`
@@ -34,6 +36,17 @@ type Record struct {
 	// why not.
 	Unheard   map[teardown.Source]string `json:"unheard,omitempty"`
 	Scenarios []Scenario                 `json:"scenarios"`
+}
+
+// An Environment is what a run can depend on beside the kernel.
+type Environment struct {
+	// QEMU is its version, where there was a guest.
+	QEMU string `json:"qemu,omitempty"`
+	// CPU is the machine's model of processor, and Host the release of its kernel.
+	CPU  string `json:"cpu,omitempty"`
+	Host string `json:"host,omitempty"`
+	// Go is the version that the suite was built with.
+	Go string `json:"go,omitempty"`
 }
 
 // A Kernel is what was run.

@@ -161,9 +161,11 @@ func (s Scenario) timers() []string {
 
 // WriteTable writes the run for a terminal: the table, then what has to be
 // said of single scenarios, then the verdicts.
-func (r Run) WriteTable(w io.Writer) error {
+func (r Run) WriteTable(w io.Writer) error { return r.writeTable(w, r.grid(), Comparison.Summary) }
+
+func (r Run) writeTable(w io.Writer, grid [][]string, sum func(Comparison) string) error {
 	table := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
-	for _, row := range r.grid() {
+	for _, row := range grid {
 		fmt.Fprintln(table, strings.Join(row, "\t"))
 	}
 	if err := table.Flush(); err != nil {
@@ -174,7 +176,7 @@ func (r Run) WriteTable(w io.Writer) error {
 		fmt.Fprintln(w, remark)
 	}
 	for _, c := range r.Comparisons {
-		fmt.Fprintln(w, c.Summary())
+		fmt.Fprintln(w, sum(c))
 	}
 	return nil
 }
@@ -293,33 +295,45 @@ func (r Run) remarks() []string {
 
 // Summary is the comparison in a sentence, with the scenarios that changed.
 func (c Comparison) Summary() string {
+	return c.sum(func(rows []Row) string {
+		var names []string
+		for _, row := range rows {
+			names = append(names, row.Name)
+		}
+		return " (" + strings.Join(names, ", ") + ")"
+	})
+}
+
+// Counts is the comparison in a sentence, with how many scenarios changed in which way.
+func (c Comparison) Counts() string { return c.sum(func([]Row) string { return "" }) }
+
+// counted are the changes in the order in which they are told, in words.
+var counted = []struct {
+	change Change
+	words  string
+	named  bool
+}{
+	{Regressed, "regressed", true},
+	{Improved, "improved", true},
+	{Unknown, "inconclusive", true},
+	{Differs, "not the same, and neither wrong", true},
+	{Same, "the same", false},
+	{NotJudged, "not judged", false},
+	{NotPlayed, "skipped on both", false},
+}
+
+func (c Comparison) sum(listed func([]Row) string) string {
 	var parts []string
-	for _, change := range []Change{Regressed, Improved, Unknown} {
-		rows := c.With(change)
+	for _, kind := range counted {
+		rows := c.With(kind.change)
 		if len(rows) == 0 {
 			continue
 		}
-		var names []string
-		for _, row := range rows {
-			names = append(names, row.Name)
+		part := fmt.Sprintf("%d %s", len(rows), kind.words)
+		if kind.named {
+			part += listed(rows)
 		}
-		parts = append(parts, fmt.Sprintf("%d %s (%s)", len(rows), change, strings.Join(names, ", ")))
-	}
-	if rows := c.With(Differs); len(rows) > 0 {
-		var names []string
-		for _, row := range rows {
-			names = append(names, row.Name)
-		}
-		parts = append(parts, fmt.Sprintf("%d not the same, and neither wrong (%s)", len(rows), strings.Join(names, ", ")))
-	}
-	if n := len(c.With(Same)); n > 0 {
-		parts = append(parts, fmt.Sprintf("%d the same", n))
-	}
-	if n := len(c.With(NotJudged)); n > 0 {
-		parts = append(parts, fmt.Sprintf("%d not judged", n))
-	}
-	if n := len(c.With(NotPlayed)); n > 0 {
-		parts = append(parts, fmt.Sprintf("%d skipped on both", n))
+		parts = append(parts, part)
 	}
 	return fmt.Sprintf("%s from %v to %v: %s", c.Verdict, c.Baseline, c.Candidate, strings.Join(parts, "; "))
 }

@@ -1,0 +1,91 @@
+package report
+
+import (
+	"path"
+	"slices"
+	"strings"
+)
+
+// A scenarioView is one scenario: a row of the table, and what it links to.
+type scenarioView struct {
+	Name, Anchor string
+	// Expected is what a good kernel does; empty for a behaviour.
+	Expected string
+	Race     bool
+	// Changes are its changes as classes, by which the table is narrowed down.
+	Changes string
+	// Several is true where latencies are spread over several trials.
+	Several bool
+	// Longest is the end of the plots' scale.
+	Longest string
+	Cells   []cellView
+	Ladders []ladderView
+	Again   []string
+
+	changes []Change
+}
+
+// A cellView is a scenario on one kernel.
+type cellView struct {
+	Kernel               string
+	Outcome, Took, Why   string
+	Class, Mark, Change  string
+	Client, Server, Plot any
+	// Ladder and Record lead to the record's folder.
+	Ladder string
+}
+
+// views are the scenarios' rows, in the order of the names.
+func (r Run) views(all, folders []string) []*scenarioView {
+	views := make([]*scenarioView, 0, len(all))
+	for _, name := range all {
+		v := &scenarioView{Name: name, Anchor: anchor(name), Again: r.again(name, all)}
+		var scenarios []Scenario
+		for i, record := range r.Records {
+			s := record.find(name)
+			scenarios = append(scenarios, s)
+			if s.Expected != "" {
+				v.Expected = string(s.Expected)
+			}
+			v.Race = v.Race || s.Race
+			v.Several = v.Several || len(s.Trials) > 1
+			cell := cellView{
+				Kernel: record.Kernel.String(), Outcome: s.outcome(), Why: s.reason(),
+				Client: s.figures(0), Server: s.figures(1),
+			}
+			if took, ok := distribute(s.Trials).slower(); ok {
+				cell.Took = milliseconds(took.Median)
+			}
+			if i < len(folders) && folders[i] != "" && len(s.Trials)+len(s.Observations) > 0 {
+				cell.Ladder = path.Join(folders[i], "exchanges", name+".txt")
+			}
+			if change := r.change(i, name); change != "" {
+				cell.Class, cell.Mark, cell.Change = class(change), marks[change], string(change)
+				v.changes = append(v.changes, change)
+			}
+			v.Cells = append(v.Cells, cell)
+		}
+		v.plot(scenarios)
+		for _, change := range v.changes {
+			if c := class(change); !slices.Contains(strings.Fields(v.Changes), c) {
+				v.Changes = strings.TrimSpace(v.Changes + " " + c)
+			}
+		}
+		views = append(views, v)
+	}
+	return views
+}
+
+// reason is what has to be known of a scenario beside its outcome.
+func (s Scenario) reason() string {
+	switch {
+	case s.Error != "", s.Skipped != "", !conclusive(s) && !s.unjudged():
+		return s.whyNot()
+	case len(s.unmet()) > 0:
+		return "it was " + strings.Join(s.unmet(), ", and ") + ", and did not"
+	}
+	if told := s.told(); len(s.Trials) > 0 && told != string(s.Outcome) {
+		return strings.TrimPrefix(told, string(s.Outcome)+": ")
+	}
+	return ""
+}
