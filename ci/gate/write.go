@@ -34,7 +34,7 @@ func folderOf(record *report.Record) string {
 }
 
 // writeRecord writes what one kernel has shown into a folder of its own: the
-// record, a JUnit file, and a ladder for each scenario.
+// record, a JUnit file, and for each scenario its ladders and a drawing.
 func writeRecord(folder string, record *report.Record) error {
 	folder = filepath.Join(folder, folderOf(record))
 	if err := replace(filepath.Join(folder, "record.json"), jsonOf(record)); err != nil {
@@ -67,6 +67,24 @@ func writeRecord(folder string, record *report.Record) error {
 			return nil
 		}); err != nil {
 			return err
+		}
+		if err := writeDrawing(exchanges, record.Kernel, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeDrawing draws the trial of a scenario by which it was judged, beside its
+// ladders. Of a behaviour, what was exchanged is told in text only.
+func writeDrawing(folder string, k report.Kernel, s report.Scenario) error {
+	for _, t := range s.Trials {
+		if t.Outcome == s.Outcome {
+			svg := ladder.SVG(s.Name, ladder.Panel{Kernel: k.String(), Trial: t})
+			return replace(filepath.Join(folder, filepath.FromSlash(s.Name)+".svg"), func(w io.Writer) error {
+				_, err := io.WriteString(w, svg)
+				return err
+			})
 		}
 	}
 	return nil

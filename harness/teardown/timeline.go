@@ -22,8 +22,15 @@ type Event struct {
 	Text string
 	// IsSegment and IsState tell segments and states from what programs did.
 	IsSegment, IsState bool
-	// Lost is true for a segment that the receiver's tap did not see.
-	Lost bool
+	// Left is when a segment left; where it was held so near to its sender that the
+	// sender's tap came after, when it was made.
+	Left time.Duration
+	// Lost is true for a segment that the receiver's tap did not see, Overtaken for
+	// one that arrived after another that was made later, and Copy for one that
+	// arrived without having been sent so often.
+	Lost, Overtaken, Copy bool
+	// Again is what is known of a segment that was sent again; nil for every other.
+	Again *Retransmission
 	// Notes say what is remarkable about it.
 	Notes []string
 }
@@ -89,31 +96,78 @@ func (t *Trial) segments(from segment.Side) []Event {
 		again := all(own[n+1:], func(seen segment.Sighting) bool { return seen.Sent && same(seen) })
 		none := len(again) < len(all(arrived, same)) // of them is lost
 		e := Event{At: left.At, By: from, Text: x.notation(left.Segment), IsSegment: true, Lost: true}
+		e.Again = t.again(from, left)
+		e.Left, e.Overtaken = t.made(from, left, e)
 		if i := slices.IndexFunc(arrived, same); i >= 0 && (none || arrived[i].At < again[0].At) {
 			e.At, e.Lost = arrived[i].At, false
 			arrived = slices.Delete(arrived, i, i+1)
 		}
-		e.Notes = t.notes(from, left, e.Text)
+		e.Notes = t.notes(from, left, e)
 		events = append(events, e)
 	}
 	// What arrived more often than it left.
 	for _, seen := range arrived {
-		note := fmt.Sprintf("not sent by the %v", from)
-		if slices.ContainsFunc(own, func(left segment.Sighting) bool { return left.Sent && left.Segment == seen.Segment }) {
-			note = "arrives again"
+		e := Event{At: seen.At, Left: seen.At, By: from, Text: x.notation(seen.Segment), IsSegment: true, Copy: true}
+		e.Notes = []string{fmt.Sprintf("not sent by the %v", from)}
+		if left, sent := first(own, func(left segment.Sighting) bool { return left.Sent && left.Segment == seen.Segment }); sent {
+			e.Left, e.Notes = min(left.At, seen.At), []string{"arrives again"}
 		}
-		events = append(events, Event{At: seen.At, By: from, Text: x.notation(seen.Segment), IsSegment: true, Notes: []string{note}})
+		events = append(events, e)
 	}
 	return events
 }
 
+// made is when a segment that a side's tap saw leave was made, and whether one that
+// was made later arrived before it. A tap sees what its host's qdisc has let go: of
+// what was overtaken in there, it tells too late. A FIN is made when its sender
+// leaves ESTABLISHED or CLOSE_WAIT, everything else before what overtook it left.
+func (t *Trial) made(from segment.Side, left segment.Sighting, e Event) (at time.Duration, overtaken bool) {
+	at = left.At
+	if e.Again != nil {
+		return at, false
+	}
+	for _, o := range t.Overtook {
+		if o.From != from || o.SlowSegment != e.Text {
+			continue
+		}
+		overtaken = true
+		for _, seen := range t.Exchange.End(from).Sightings {
+			if seen.Sent && seen.At < at && t.Exchange.notation(seen.Segment) == o.FastSegment {
+				at = seen.At
+			}
+		}
+	}
+	if at == left.At || !left.Flags.Has(segment.FIN) {
+		return at, overtaken
+	}
+	for _, step := range t.Paths[from] {
+		if (step.State == "FIN_WAIT1" || step.State == "LAST_ACK") && step.At < at {
+			return step.At, overtaken
+		}
+	}
+	return at, overtaken
+}
+
+// again is what is known of a sighting by which a side sent something again; nil
+// where it sent something new.
+func (t *Trial) again(from segment.Side, left segment.Sighting) *Retransmission {
+	again := t.sentBy(from)
+	i := slices.IndexFunc(t.Exchange.repetitions(from), func(r repetition) bool {
+		return r.again.At == left.At && r.again.Segment == left.Segment
+	})
+	if i < 0 || i >= len(again) {
+		return nil
+	}
+	return &again[i]
+}
+
 // notes say what is remarkable about a segment that a side sent.
-func (t *Trial) notes(from segment.Side, left segment.Sighting, text string) []string {
+func (t *Trial) notes(from segment.Side, left segment.Sighting, e Event) []string {
 	var notes []string
 	same := func(seen segment.Sighting) bool { return seen.At == left.At && seen.Segment == left.Segment }
 	again := t.sentBy(from)
-	if i := slices.IndexFunc(t.Exchange.repetitions(from), func(r repetition) bool { return same(r.again) }); i >= 0 && i < len(again) {
-		notes = append(notes, again[i].note())
+	if e.Again != nil {
+		notes = append(notes, e.Again.note())
 	}
 	// Where the tap saw more candidates than the kernel counted challenge
 	// ACKs, nobody can tell which ones they are.
@@ -124,9 +178,9 @@ func (t *Trial) notes(from segment.Side, left segment.Sighting, text string) []s
 	for _, o := range t.Overtook {
 		switch {
 		case o.From != from:
-		case text == o.FastSegment:
+		case e.Text == o.FastSegment:
 			notes = append(notes, fmt.Sprintf("overtakes the %s", o.Slow))
-		case text == o.SlowSegment:
+		case e.Text == o.SlowSegment:
 			notes = append(notes, fmt.Sprintf("overtaken by the %s", o.Fast))
 		}
 	}

@@ -1,0 +1,342 @@
+package ladder
+
+import (
+	"encoding/xml"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/finwait/finwait/harness/segment"
+	"github.com/finwait/finwait/harness/teardown"
+)
+
+// A Panel is one exchange in a drawing.
+type Panel struct {
+	// Kernel says where it was played; it may be empty.
+	Kernel string
+	Trial  teardown.Trial
+}
+
+const (
+	panelWidth = 400.0
+	// clientX and serverX are where the hosts' lines are, and gutter is between panels.
+	clientX, serverX, gutter = 84.0, 316.0, 20.0
+	// holdX is how far from its sender a segment that was overtaken waits, and textX
+	// how far from a host text begins: beside what waits.
+	holdX, textX = 11.0, 20.0
+	titleHeight  = 30.0
+	// noteColumns is how many characters go below an exchange.
+	noteColumns = 60
+)
+
+// SVG draws exchanges of one scenario beside each other, on one scale and with the
+// first difference between the first two marked, as an SVG document that needs
+// nothing from outside. In an HTML page it can stand as it is.
+func SVG(title string, panels ...Panel) string {
+	return draw(title, panels, false)
+}
+
+// StackedSVG is SVG for a narrow page: the exchanges stand below each other.
+func StackedSVG(title string, panels ...Panel) string {
+	return draw(title, panels, true)
+}
+
+func draw(title string, panels []Panel, stacked bool) string {
+	events := make([][]teardown.Event, len(panels))
+	moments := make([][]time.Duration, len(panels))
+	for i := range panels {
+		if panels[i].Trial.Exchange != nil {
+			events[i] = panels[i].Trial.Timeline()
+		}
+		for _, m := range marksOf(events[i], make([]rung, len(events[i]))) {
+			moments[i] = append(moments[i], m.at)
+		}
+	}
+	s := scaleOf(moments...)
+	first := []int{-1, -1}
+	if len(panels) > 1 {
+		first[0], first[1] = firstDifference(events[0], events[1])
+	}
+	layouts := make([]layout, len(panels))
+	for i := range panels {
+		layouts[i] = lay(events[i], s, -1, 0)
+	}
+	// What differs stands at one height.
+	differ := 0.0
+	if first[0] >= 0 && first[1] >= 0 && !stacked {
+		differ = max(layouts[0].rungs[first[0]].arrives, layouts[1].rungs[first[1]].arrives)
+		for i := range first {
+			layouts[i] = lay(events[i], s, first[i], differ)
+		}
+	}
+	width, height := 0.0, 0.0
+	bodies := make([]string, len(panels))
+	for i, p := range panels {
+		at := -1
+		if i < len(first) {
+			at = first[i]
+		}
+		body, tall := drawPanel(p, layouts[i], at)
+		if stacked {
+			bodies[i] = fmt.Sprintf(`<g transform="translate(0 %s)">%s</g>`, number(titleHeight+height), body)
+			width, height = panelWidth, height+tall
+		} else {
+			bodies[i] = fmt.Sprintf(`<g transform="translate(%s %s)">%s</g>`, number(width), number(titleHeight), body)
+			width, height = width+panelWidth+gutter, max(height, tall)
+		}
+	}
+	if !stacked {
+		width -= gutter
+	}
+	width = max(width, panelWidth)
+	height += titleHeight
+	var out strings.Builder
+	fmt.Fprintf(&out, `<svg xmlns="http://www.w3.org/2000/svg" class="exchange" role="img" viewBox="0 0 %s %s" width="%s" height="%s">`,
+		number(width), number(height), number(width), number(height))
+	fmt.Fprintf(&out, `<title>%s</title><desc>%s</desc>`, escape(title), escape(story(panels, events)))
+	out.WriteString(style)
+	fmt.Fprintf(&out, `<rect class="p" width="100%%" height="100%%"/>`)
+	text(&out, 12, 20, "h", title)
+	out.WriteString(strings.Join(bodies, ""))
+	out.WriteString("</svg>\n")
+	return out.String()
+}
+
+// drawPanel draws one exchange and returns its height.
+func drawPanel(p Panel, l layout, first int) (string, float64) {
+	var out strings.Builder
+	y := 0.0
+	if p.Kernel != "" {
+		y += 14
+		text(&out, 12, y, "b", p.Kernel)
+	}
+	y += 15
+	text(&out, 12, y, "b "+colourOf(p.Trial.Outcome), headline(p.Trial))
+	y += 22
+	text(&out, clientX, y, "b m cf", "client")
+	text(&out, serverX, y, "b m sf", "server")
+	y += 8
+	fmt.Fprintf(&out, `<g transform="translate(0 %s)">`, number(y))
+	l.draw(&out, first)
+	out.WriteString("</g>")
+	y += l.height + 14
+	for _, note := range conclusions(p.Trial) {
+		for _, part := range wrap(note, noteColumns) {
+			y += lineHeight
+			text(&out, 12, y, "f", part)
+		}
+	}
+	return out.String(), y + 12
+}
+
+func (l layout) draw(out *strings.Builder, first int) {
+	l.drawFolds(out)
+	fmt.Fprintf(out, `<path d="M%s 0V%s"/><path d="M%s 0V%s"/>`,
+		number(clientX), number(l.height), number(serverX), number(l.height))
+	for _, f := range l.folds {
+		f.breakHosts(out)
+	}
+	for i := range l.rungs {
+		if l.rungs[i].IsSegment {
+			l.rungs[i].drawWay(out)
+		}
+	}
+	for i := range l.rungs {
+		if l.rungs[i].Overtaken {
+			l.ring(out, l.rungs[i])
+		}
+	}
+	for i := range l.rungs {
+		l.rungs[i].drawText(out)
+	}
+	for _, f := range l.folds {
+		f.drawText(out)
+	}
+	if first >= 0 && first < len(l.rungs) {
+		y := l.rungs[first].leaves - lineHeight*float64(len(l.rungs[first].above)) - 3
+		fmt.Fprintf(out, `<path class="d" d="M0 %sH%s"/>`, number(y), number(panelWidth))
+		text(out, panelWidth-6, y+12, "n e odd", "first difference")
+	}
+}
+
+func (l layout) drawFolds(out *strings.Builder) {
+	for _, f := range l.folds {
+		class := "g"
+		if f.cost != nil {
+			class = "w"
+		}
+		fmt.Fprintf(out, `<rect class="%s" y="%s" width="%s" height="%s"/>`,
+			class, number(f.top), number(panelWidth), number(f.bottom-f.top))
+	}
+}
+
+// breakHosts breaks the hosts' lines, as what is not to scale is drawn.
+func (f fold) breakHosts(out *strings.Builder) {
+	y := (f.top + f.bottom) / 2
+	for _, x := range []float64{clientX, serverX} {
+		zigzag := fmt.Sprintf("M%s %sl-6 4l12 4l-12 4l6 4", number(x), number(y-8))
+		fmt.Fprintf(out, `<path class="k" d="%s"/><path d="%s"/>`, zigzag, zigzag)
+	}
+}
+
+func (f fold) drawText(out *strings.Builder) {
+	y := (f.top+f.bottom)/2 + 4
+	wait := inShort(f.to - f.from)
+	if f.cost == nil {
+		text(out, (clientX+serverX)/2, y, "n m", wait)
+		return
+	}
+	text(out, (clientX+serverX)/2, y-5, "h m bad", wait+" lost")
+	text(out, (clientX+serverX)/2, y+9, "n m bad", waitingFor(*f.cost))
+}
+
+// waitingFor says what ended a wait.
+func waitingFor(r teardown.Retransmission) string {
+	switch r.Timer {
+	case teardown.TLP:
+		return fmt.Sprintf("until the %v's tail loss probe", r.From)
+	case teardown.RTO:
+		return fmt.Sprintf("until the %v's retransmission timeout", r.From)
+	}
+	return fmt.Sprintf("until the %v sent it again", r.From)
+}
+
+// x is where a side's line is, and dir which way from there to the other.
+func x(s segment.Side) (at, dir float64) {
+	if s == segment.Client {
+		return clientX, 1
+	}
+	return serverX, -1
+}
+
+// drawWay draws how a segment went.
+func (r *rung) drawWay(out *strings.Builder) {
+	from, dir := x(r.By)
+	to, _ := x(r.By.Peer())
+	class := []string{"cs", "ss"}[r.By]
+	head := []string{"cf", "sf"}[r.By]
+	switch {
+	case r.Lost:
+		to = from + dir*(serverX-clientX)*0.6
+		fmt.Fprintf(out, `<path class="%s" d="M%s %sL%s %s"/>`, class, number(from), number(r.leaves), number(to), number(r.arrives))
+		fmt.Fprintf(out, `<path class="x" d="M%s %sl8 8m0 -8l-8 8"/>`, number(to-4), number(r.arrives-4))
+		return
+	case r.detours():
+		hold := from + dir*holdX
+		fmt.Fprintf(out, `<path class="%s held" d="M%s %sL%s %sV%s"/>`, class, number(from), number(r.leaves),
+			number(hold), number(r.leaves+4), number(r.arrives-slant))
+		fmt.Fprintf(out, `<path class="%s" d="M%s %sL%s %s"/>`, class, number(hold), number(r.arrives-slant), number(to), number(r.arrives))
+	default:
+		fmt.Fprintf(out, `<path class="%s" d="M%s %sL%s %s"/>`, class, number(from), number(r.leaves), number(to), number(r.arrives))
+	}
+	fmt.Fprintf(out, `<polygon class="%s" points="%s,%s %s,%s %s,%s"/>`, head, number(to), number(r.arrives),
+		number(to-dir*8), number(r.arrives-4), number(to-dir*8), number(r.arrives+3.5))
+}
+
+// ring marks where others pass a segment that waits.
+func (l layout) ring(out *strings.Builder, slow rung) {
+	from, dir := x(slow.By)
+	for i := range l.rungs {
+		fast := &l.rungs[i]
+		passes := fast.IsSegment && fast.By == slow.By && !fast.Overtaken && fast.leaves > slow.leaves && fast.arrives < slow.arrives && fast.Again == nil && !fast.Lost
+		if passes {
+			y := fast.leaves + (fast.arrives-fast.leaves)*holdX/(serverX-clientX)
+			fmt.Fprintf(out, `<circle class="o" cx="%s" cy="%s" r="5"/>`, number(from+dir*holdX), number(y))
+		}
+	}
+}
+
+// drawText writes what a rung says, and in the margin when it was, or the state.
+func (r *rung) drawText(out *strings.Builder) {
+	r.drawRows(out, r.above, r.leaves)
+	r.drawRows(out, r.end, r.arrives)
+	side := r.By
+	if r.IsSegment && !r.Lost {
+		side = side.Peer()
+	}
+	at, dir := x(side)
+	class := ""
+	if side == segment.Client {
+		class = " e"
+	}
+	if r.IsState {
+		text(out, at-dir*8, r.arrives+4, "b"+class, r.Text)
+		return
+	}
+	if !r.IsSegment {
+		fmt.Fprintf(out, `<circle class="%s" cx="%s" cy="%s" r="3.5"/>`, []string{"cf", "sf"}[r.By], number(at), number(r.arrives))
+	}
+	text(out, at-dir*8, r.arrives+4, "t"+class, inShort(r.at))
+}
+
+// drawRows writes text above a height, beside whoever has the say.
+func (r *rung) drawRows(out *strings.Builder, rows []row, y float64) {
+	at, dir := x(r.By)
+	end := ""
+	if r.By == segment.Server {
+		end = " e"
+	}
+	y -= 4
+	if !r.IsSegment {
+		y += 2
+	}
+	for i, row := range rows {
+		class := "n odd"
+		if !row.isNote {
+			class = ""
+		} else if strings.Contains(row.text, "dropped") || strings.Contains(row.text, "again after") {
+			class = "n bad"
+		}
+		text(out, at+dir*textX, y-lineHeight*float64(len(rows)-1-i), strings.TrimSpace(class+end), row.text)
+	}
+}
+
+// text writes a text of a record's: it is escaped here, and nowhere else.
+func text(out *strings.Builder, x, y float64, class, words string) {
+	if class != "" {
+		class = ` class="` + class + `"`
+	}
+	fmt.Fprintf(out, `<text%s x="%s" y="%s">%s</text>`, class, number(x), number(y), escape(words))
+}
+
+func escape(s string) string {
+	var out strings.Builder
+	_ = xml.EscapeText(&out, []byte(s)) // a Builder does not fail
+	return out.String()
+}
+
+// number writes a coordinate to a tenth.
+func number(f float64) string {
+	return strings.TrimSuffix(fmt.Sprintf("%.1f", f), ".0")
+}
+
+func colourOf(o teardown.Outcome) string {
+	switch o {
+	case teardown.Clean:
+		return "good"
+	case teardown.Inconclusive:
+		return "odd"
+	}
+	return "bad"
+}
+
+// headline is the outcome, and how long the end that took longer took.
+func headline(t teardown.Trial) string {
+	var slower time.Duration
+	for _, took := range t.Latency {
+		slower = max(slower, took)
+	}
+	if len(t.Latency) < len(segment.Sides) {
+		return string(t.Outcome)
+	}
+	return fmt.Sprintf("%s, closed in %s", t.Outcome, inShort(slower))
+}
+
+// conclusions are what is known beyond the drawing, sentence by sentence.
+func conclusions(t teardown.Trial) []string {
+	var out strings.Builder
+	drawVerdict(&out, t)
+	parts := strings.Split(strings.TrimSpace(out.String()), "\n")
+	return slices.DeleteFunc(parts, func(s string) bool { return strings.TrimSpace(s) == "" })
+}
