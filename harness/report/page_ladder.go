@@ -17,6 +17,8 @@ type ladderView struct {
 	Kernels []string
 	AlsoOn  []string
 	Ladder  template.HTML
+	// Narrow is the same for a narrow screen, where there is one.
+	Narrow template.HTML
 	// Like is the scenario whose ladders are in the page because it went the same
 	// way.
 	Like *linkView
@@ -35,11 +37,11 @@ func newDrawings() *drawings { return &drawings{first: map[string]linkView{}} }
 
 // A way is how a scenario went on some kernels.
 type way struct {
-	key         string
-	trial       *teardown.Trial
-	observed    []string
-	kernels     []string
-	isBehaviour bool
+	key string
+	// trial is a scenario's, and observed a behaviour's, which has no trial.
+	trial    *teardown.Trial
+	observed []string
+	kernels  []string
 }
 
 // ways are how a scenario went, the first record's first; kernels on which it went the
@@ -65,7 +67,7 @@ func (r Run) ways(name string) (ways []way) {
 func (s Scenario) way() (w way, ok bool) {
 	for _, o := range s.Observations {
 		if o.Answer == s.Observed {
-			return way{key: s.Observed + "\n" + strings.Join(o.Exchange, "\n"), observed: o.Exchange, isBehaviour: true}, true
+			return way{key: s.Observed + "\n" + strings.Join(o.Exchange, "\n"), observed: o.Exchange}, true
 		}
 	}
 	for _, t := range s.Trials {
@@ -104,7 +106,7 @@ func (v *scenarioView) draw(r Run, drawn *drawings) {
 		case known && (!changed || drawn.bytes > room):
 			view.Like = &like
 		case drawn.bytes <= room:
-			view.Ladder = ladders(pair)
+			view.Ladder = ladders(v.Name, pair)
 			drawn.bytes += len(view.Ladder)
 			if !known {
 				drawn.first[key] = linkView{v.Name, v.Anchor}
@@ -114,17 +116,69 @@ func (v *scenarioView) draw(r Run, drawn *drawings) {
 	}
 }
 
-// ladders draws ways side by side.
-func ladders(pair []way) template.HTML {
+// ladders draws ways side by side, with the first difference marked.
+func ladders(title string, pair []way) template.HTML {
+	if pair[0].trial == nil {
+		return exchanges(pair)
+	}
+	return drawing(ladder.SVG(title, panels(pair)...))
+}
+
+func panels(pair []way) (panels []ladder.Panel) {
+	for _, w := range pair {
+		panels = append(panels, ladder.Panel{Kernel: w.kernels[0], Trial: *w.trial})
+	}
+	return panels
+}
+
+// A drawing brings its style sheet with it, which is every drawing's; the page has it
+// once.
+const styleBegins, styleEnds = "<style>", "</style>"
+
+func drawing(svg string) template.HTML {
+	before, rest, _ := strings.Cut(svg, styleBegins)
+	_, after, _ := strings.Cut(rest, styleEnds)
+	return template.HTML(before + after) //nolint:gosec // harness/ladder escapes what it writes
+}
+
+// drawingStyle is that style sheet.
+func drawingStyle() string {
+	_, rest, _ := strings.Cut(ladder.SVG(""), styleBegins)
+	style, _, _ := strings.Cut(rest, styleEnds)
+	return style
+}
+
+// exchanges show what was exchanged in observations of a behaviour, line by line.
+func exchanges(pair []way) template.HTML {
+	first := -1
+	if len(pair) == 2 {
+		first = firstLine(pair[0].observed, pair[1].observed)
+	}
 	var out strings.Builder
 	for _, w := range pair {
-		out.WriteString(`<pre tabindex="0">`)
-		if w.isBehaviour {
-			template.HTMLEscape(&out, []byte(strings.Join(w.observed, "\n")))
-		} else {
-			template.HTMLEscape(&out, []byte(ladder.Text(*w.trial)))
+		out.WriteString(`<figure><figcaption>`)
+		template.HTMLEscape(&out, []byte(w.kernels[0]))
+		out.WriteString(`</figcaption><pre tabindex="0">`)
+		for i, line := range w.observed {
+			if i == first {
+				out.WriteString("<mark>")
+			}
+			template.HTMLEscape(&out, []byte(line))
+			if i == first {
+				out.WriteString("</mark>")
+			}
+			out.WriteByte('\n')
 		}
-		out.WriteString("</pre>")
+		out.WriteString("</pre></figure>")
 	}
 	return template.HTML(out.String()) //nolint:gosec // escaped above
+}
+
+// firstLine is the first in which two texts differ.
+func firstLine(a, b []string) int {
+	i := 0
+	for i < min(len(a), len(b)) && a[i] == b[i] {
+		i++
+	}
+	return i
 }

@@ -60,7 +60,7 @@ func (v *scenarioView) plot(scenarios []Scenario) {
 					at = append(at, plotMargin+int(math.Round(float64(latency)/float64(longest)*(plotWidth-2*plotMargin))))
 				}
 			}
-			drawLane(&out, at, 6+8*int(side), "ps"[:1]+side.String()[:1])
+			drawLane(&out, at, 6+8*int(side), "p"+side.String()[:1])
 		}
 		if out.Len() > 0 {
 			v.Cells[i].Plot = template.HTML(out.String()) //nolint:gosec // numbers and letters of ours
@@ -90,10 +90,11 @@ func drawLane(out *strings.Builder, at []int, y int, class string) {
 
 // A spreadView is how long the connections of all scenarios took on one kernel.
 type spreadView struct {
-	Kernel string
-	N      int
-	Min, Median, P90, Max,
-	Plot any
+	Kernel                string
+	N                     int
+	Min, Median, P90, Max string
+	// Plot is a path: a bar for each column that has any.
+	Plot string
 }
 
 // A tick is a figure at the foot of the spreads.

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"html/template"
 	"path"
 	"slices"
 	"strings"
@@ -27,12 +28,13 @@ type scenarioView struct {
 
 // A cellView is a scenario on one kernel.
 type cellView struct {
-	Kernel               string
-	Outcome, Took, Why   string
-	Class, Mark, Change  string
-	Client, Server, Plot any
-	// Ladder and Record lead to the record's folder.
-	Ladder string
+	Kernel              string
+	Outcome, Took, Why  string
+	Class, Mark, Change string
+	Client, Server      string
+	Plot                template.HTML
+	// Ladder and Drawing are files in the record's folder.
+	Ladder, Drawing string
 }
 
 // views are the scenarios' rows, in the order of the names.
@@ -58,6 +60,9 @@ func (r Run) views(all, folders []string) []*scenarioView {
 			}
 			if i < len(folders) && folders[i] != "" && len(s.Trials)+len(s.Observations) > 0 {
 				cell.Ladder = path.Join(folders[i], "exchanges", name+".txt")
+				if len(s.Trials) > 0 {
+					cell.Drawing = path.Join(folders[i], "exchanges", name+".svg")
+				}
 			}
 			if change := r.change(i, name); change != "" {
 				cell.Class, cell.Mark, cell.Change = class(change), marks[change], string(change)

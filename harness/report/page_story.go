@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/finwait/finwait/harness/ladder"
 	"github.com/finwait/finwait/harness/segment"
 	"github.com/finwait/finwait/harness/teardown"
 )
@@ -65,7 +66,10 @@ func (r Run) tell(i int, g group) *storyView {
 	v := &storyView{
 		Name: name, Anchor: anchor(name), Alike: len(g.Names),
 		Class: class(g.Change), Mark: marks[g.Change], Change: string(g.Change),
-		Ladder: ladderView{Kernels: []string{left.kernels[0], right.kernels[0]}, Ladder: ladders([]way{left, right})},
+		Ladder: ladderView{
+			Ladder: ladders(name, []way{left, right}),
+			Narrow: drawing(ladder.StackedSVG(name, panels([]way{left, right})...)),
+		},
 	}
 	for _, o := range slices.Concat(left.trial.Overtook, right.trial.Overtook) {
 		text := fmt.Sprintf("%v, on its way to the %v", o.Overtaking, o.At)
@@ -96,21 +100,41 @@ func sideOf(s Scenario, w way, longest time.Duration) storySide {
 		return v
 	}
 	v.Took = milliseconds(took)
-	var waited time.Duration
-	for _, side := range segment.Sides {
-		var sum time.Duration
-		for _, again := range t.Retransmissions {
-			if again.From == side {
-				sum += again.Delay
-			}
-		}
-		waited = max(waited, sum)
-	}
+	waited, timers := waitsForTimers(t)
 	waited = min(waited, took)
 	if waited > 0 {
-		v.Waited = milliseconds(waited)
+		v.Waited = milliseconds(waited) + " of it waiting for " + timers
 	}
 	share := func(d time.Duration) string { return fmt.Sprintf("%.1f", 100*float64(d)/float64(longest)) }
 	v.Bar, v.Wait = share(took-waited), share(waited)
 	return v
+}
+
+// waitsForTimers is how long the end that waited longer waited before it sent something
+// again, and for which timers.
+func waitsForTimers(t teardown.Trial) (waited time.Duration, timers string) {
+	for _, side := range segment.Sides {
+		var sum time.Duration
+		var names []string
+		for _, again := range t.Retransmissions {
+			if again.From != side {
+				continue
+			}
+			sum += again.Delay
+			if name := cmp.Or(timerNames[again.Timer], "a timer"); !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+		if sum > waited {
+			waited, timers = sum, strings.Join(names, " and ")
+		}
+	}
+	return waited, timers
+}
+
+// timerNames are the timers in words.
+var timerNames = map[teardown.Timer]string{
+	teardown.TLP:            "the tail loss probe",
+	teardown.RTO:            "the retransmission timeout",
+	teardown.FastRetransmit: "the fast retransmission",
 }

@@ -85,7 +85,7 @@ type familyView struct {
 // page lays the run out.
 func (r Run) page(folders []string) pageView {
 	v := pageView{
-		Policy: policy(), Style: template.CSS(pageStyle), Script: template.JS(pageScript),
+		Policy: policy(), Style: template.CSS(pageStyle + drawingStyle()), Script: template.JS(pageScript),
 		Verdict: string(r.Verdict()), Class: class(r.Verdict()),
 		Remarks: r.remarks(), Compared: len(r.Comparisons) > 0,
 	}
