@@ -113,8 +113,8 @@ func TestCompareExitsWithTheVerdict(t *testing.T) {
 		says                string
 	}{
 		{good, good, exitNoRegression, "no regression"},
-		{bad, good, exitNoRegression, "1 improved (overtaken-fin/x)"},
-		{good, bad, exitRegression, "1 regressed (overtaken-fin/x)"},
+		{bad, good, exitNoRegression, "to debian/good: 1 improved"},
+		{good, bad, exitRegression, "to debian/bad: 1 regressed"},
 		{good, open, exitInconclusive, "inconclusive"},
 	} {
 		status, stdout, stderr := gate(t, "compare", c.baseline, c.candidate)
@@ -154,7 +154,7 @@ func TestWriteLeavesNothingOfAnEarlierRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "debian-x/exchanges/new/scenario.txt debian-x/junit.xml debian-x/record.json gate.json gate.md"
+	want := "debian-x/exchanges/new/scenario.svg debian-x/exchanges/new/scenario.txt debian-x/junit.xml debian-x/record.json gate.html gate.json gate.md"
 	if got := strings.Join(files, " "); got != want {
 		t.Errorf("it wrote %s, want %s", got, want)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -102,7 +103,7 @@ func (o options) run(ctx context.Context, args []string) error {
 	if err := result.WriteSummary(o.stdout); err != nil {
 		return err
 	}
-	fmt.Fprintf(o.stdout, "The records and ladders are in %s\n", o.out)
+	fmt.Fprintf(o.stdout, "The report is %s; the records and ladders are beside it\n", filepath.Join(o.out, pageFile))
 	if failure != nil {
 		return failure
 	}

@@ -12,6 +12,9 @@ import (
 	"github.com/finwait/finwait/harness/report"
 )
 
+// pageFile is the report that a person opens.
+const pageFile = "gate.html"
+
 // writeRun writes gate.json, gate.md and gate.html into a folder that has one for each
 // record.
 func writeRun(folder string, r report.Run) error {
@@ -25,7 +28,7 @@ func writeRun(folder string, r report.Run) error {
 	for _, record := range r.Records {
 		folders = append(folders, folderOf(record))
 	}
-	return replace(filepath.Join(folder, "gate.html"), func(w io.Writer) error { return r.WriteHTML(w, folders) })
+	return replace(filepath.Join(folder, pageFile), func(w io.Writer) error { return r.WriteHTML(w, folders) })
 }
 
 // folderOf is the name of a kernel's folder.
