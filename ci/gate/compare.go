@@ -39,7 +39,7 @@ func compareCommand() *cobra.Command {
 func compareRecords(w io.Writer, paths []string, page string) error {
 	var records []*report.Record
 	for _, path := range paths {
-		record, err := report.Load(path)
+		record, err := report.Salvage(path)
 		if err != nil {
 			return err
 		}

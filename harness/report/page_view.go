@@ -97,6 +97,9 @@ func (r Run) page(folders []string) pageView {
 	}
 	for _, record := range r.Records {
 		v.Kernels = append(v.Kernels, record.kernelView())
+		for _, part := range record.Damage {
+			v.Damage = append(v.Damage, fmt.Sprintf("%v: %s", record.Kernel, part))
+		}
 	}
 	v.Columns = 1 + len(r.Records)
 	v.Title = v.Verdict + ": " + strings.Join(r.sources(), ", ")

@@ -32,6 +32,8 @@ type Record struct {
 	// Incomplete says why the run ended before all scenarios had been played,
 	// if it did.
 	Incomplete string `json:"incomplete,omitempty"`
+	// Damage is what could not be read of the file that the record is from.
+	Damage []string `json:"-"`
 	// Unheard says of each source in the kernel that could not be listened to
 	// why not.
 	Unheard   map[teardown.Source]string `json:"unheard,omitempty"`
@@ -256,10 +258,15 @@ func parse(text []byte) (*Record, error) {
 	case r.Kernel.Source == "" || r.Clock == "":
 		return nil, errors.New("it does not say which kernel it is of, and by which clock: want a record.json that gate run writes")
 	}
+	known := map[string]bool{}
 	for _, s := range r.Scenarios {
 		if err := s.check(); err != nil {
 			return nil, err
 		}
+		if known[s.Name] {
+			return nil, fmt.Errorf("%s is in it twice", s.Name)
+		}
+		known[s.Name] = true
 	}
 	return &r, nil
 }
