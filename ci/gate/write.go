@@ -81,16 +81,19 @@ func writeRecord(folder string, record *report.Record) error {
 // writeDrawing draws the trial of a scenario by which it was judged, beside its
 // ladders. Of a behaviour, what was exchanged is told in text only.
 func writeDrawing(folder string, k report.Kernel, s report.Scenario) error {
-	for _, t := range s.Trials {
-		if t.Outcome == s.Outcome {
-			svg := ladder.SVG(s.Name, ladder.Panel{Kernel: k.String(), Trial: t})
-			return replace(filepath.Join(folder, filepath.FromSlash(s.Name)+".svg"), func(w io.Writer) error {
-				_, err := io.WriteString(w, svg)
-				return err
-			})
-		}
+	t := s.Judged()
+	if t == nil {
+		return nil
 	}
-	return nil
+	svg := ladder.SVG(s.Name, ladder.Panel{Kernel: k.String(), Trial: *t})
+	return replace(filepath.Join(folder, filepath.FromSlash(s.Name)+".svg"), content(svg))
+}
+
+func content(text string) func(io.Writer) error {
+	return func(w io.Writer) error {
+		_, err := io.WriteString(w, text)
+		return err
+	}
 }
 
 func jsonOf(v any) func(io.Writer) error {

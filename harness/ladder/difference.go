@@ -42,7 +42,7 @@ func firstOf(a, b []teardown.Event, in func(teardown.Event) bool) (i, j int) {
 		return -1
 	}
 	for i, j = next(a, 0), next(b, 0); i >= 0 && j >= 0; i, j = next(a, i+1), next(b, j+1) {
-		if a[i].Text != b[j].Text || a[i].Lost != b[j].Lost {
+		if a[i].Text != b[j].Text || a[i].Lost != b[j].Lost || a[i].Dropped != b[j].Dropped {
 			return i, j
 		}
 	}

@@ -1,4 +1,5 @@
-// Package ladder draws one teardown as a sequence diagram in plain text.
+// Package ladder draws one teardown as a sequence diagram, or two beside each other: in
+// text, for a file or a terminal, and as SVG.
 package ladder
 
 import (
@@ -51,7 +52,10 @@ func line(out *strings.Builder, clock, rung string, notes ...string) {
 }
 
 // Rung is one event between the hosts, the client on the left.
-func Rung(e teardown.Event) string {
+func Rung(e teardown.Event) string { return rungOf(e, track) }
+
+// rungOf is a rung between hosts that are so many columns apart.
+func rungOf(e teardown.Event, track int) string {
 	text := e.Text
 	if e.IsState {
 		text = "[" + text + "]"
@@ -79,23 +83,7 @@ func Rung(e teardown.Event) string {
 }
 
 func drawVerdict(out *strings.Builder, t teardown.Trial) {
-	fmt.Fprintf(out, "%s", t.Outcome)
-	for _, s := range segment.Sides {
-		took, closed := t.Latency[s]
-		after, gaveUp := t.GivenUp[s]
-		switch {
-		case closed:
-			fmt.Fprintf(out, "; the %v closed in %v", s, took.Round(time.Microsecond))
-		case gaveUp:
-			fmt.Fprintf(out, "; the %v was given up after %v", s, after.Round(time.Microsecond))
-		default:
-			fmt.Fprintf(out, "; the %v did not close", s)
-		}
-		if state := t.States[s]; state != "" {
-			fmt.Fprintf(out, " (%s)", state)
-		}
-	}
-	fmt.Fprintln(out)
+	fmt.Fprintln(out, verdict(t))
 	for _, r := range t.Retransmissions {
 		cause := r.Cause.String()
 		fmt.Fprintf(out, "  %s\n    %s\n", strings.TrimSuffix(r.String(), "; "+cause), cause)
@@ -103,4 +91,25 @@ func drawVerdict(out *strings.Builder, t teardown.Trial) {
 	for _, why := range t.Why {
 		fmt.Fprintf(out, "  because %s\n", why)
 	}
+}
+
+// verdict is the outcome, and what became of each end.
+func verdict(t teardown.Trial) string {
+	text := string(t.Outcome)
+	for _, s := range segment.Sides {
+		took, closed := t.Latency[s]
+		after, gaveUp := t.GivenUp[s]
+		switch {
+		case closed:
+			text += fmt.Sprintf("; the %v closed in %v", s, took.Round(time.Microsecond))
+		case gaveUp:
+			text += fmt.Sprintf("; the %v was given up after %v", s, after.Round(time.Microsecond))
+		default:
+			text += fmt.Sprintf("; the %v did not close", s)
+		}
+		if state := t.States[s]; state != "" {
+			text += fmt.Sprintf(" (%s)", state)
+		}
+	}
+	return text
 }

@@ -16,14 +16,17 @@ type layout struct {
 	rungs  []rung
 	folds  []fold
 	height float64
+	// differs is the height of the line above what another exchange has otherwise; 0
+	// where there is none.
+	differs float64
 }
 
 // A rung is one event. A segment leaves at one height and arrives at another;
 // everything else does both at once.
 type rung struct {
 	teardown.Event
-	// at and left are Event's, counted from the first event.
-	at, left time.Duration
+	// at, left and since are Event's, counted from the first event.
+	at, left, since time.Duration
 	// leaves and arrives are heights. What was lost does not arrive, and its arrives
 	// is where it is last drawn.
 	leaves, arrives float64
@@ -34,17 +37,30 @@ type rung struct {
 // A row is one line of a rung's text.
 type row struct {
 	text string
-	// isNote tells what is said about a segment from the segment.
-	isNote bool
+	tone tone
 }
+
+// A tone is what kind of thing a row says.
+type tone int
+
+const (
+	plain  tone = iota // the segment or the call itself
+	remark             // what is remarkable about it
+	costly             // what cost time
+)
 
 // A fold is a wait that is not drawn to scale.
 type fold struct {
 	from, to    time.Duration
 	top, bottom float64
-	// cost is the retransmission that was waited for; nil where none was.
-	cost *teardown.Retransmission
+	// cost is what was sent again after it, and only then; nil where nothing was. Of
+	// several folds with one cost, main is the longest.
+	cost *rung
+	main bool
 }
+
+// lost is the time that a cost took.
+func (r *rung) lost() time.Duration { return r.left - r.since }
 
 const (
 	// lineHeight is a line of text's, and clear the room between a text and what
@@ -74,8 +90,8 @@ type mark struct {
 	arrival bool
 }
 
-// lay puts events, which are in order, onto a scale. The event number first, if it
-// is one, is not put higher than notAbove.
+// lay puts events, which are in order, onto a scale. A line is drawn above the event
+// number first, if it is one, and not higher than notAbove.
 func lay(events []teardown.Event, s scale, first int, notAbove float64) layout {
 	l := layout{rungs: make([]rung, len(events))}
 	marks := marksOf(events, l.rungs)
@@ -87,6 +103,7 @@ func lay(events []teardown.Event, s scale, first int, notAbove float64) layout {
 			height := s.height(wait)
 			if s.folds(wait) {
 				f := fold{from: marks[i-1].at, to: m.at, cost: costOf(l.rungs, marks[i-1].at, m.at)}
+				height = max(height, f.room())
 				f.top = max(y, slices.Max(filled[:])) + clear
 				f.bottom = f.top + height
 				l.folds = append(l.folds, f)
@@ -97,14 +114,34 @@ func lay(events []teardown.Event, s scale, first int, notAbove float64) layout {
 			}
 			y += height
 		}
-		y = m.place(y, &filled)
-		if first >= 0 && first < len(l.rungs) && m.rung == &l.rungs[first] && m.arrival {
-			y = max(y, notAbove)
+		if m.opens(l.rungs, first) {
+			l.differs = max(y, slices.Max(filled[:])+lineHeight+2*clear, notAbove)
+			y = l.differs
+			for c := range filled {
+				filled[c] = y
+			}
 		}
+		y = m.place(y, &filled)
 		m.fill(y, &filled)
 	}
 	l.height = max(y, slices.Max(filled[:]))
+	for i := range l.folds {
+		l.folds[i].main = l.folds[i].cost != nil && !slices.ContainsFunc(l.folds, l.folds[i].isPartTo)
+	}
 	return l
+}
+
+// room is what a fold's text needs.
+func (f fold) room() float64 {
+	if f.cost == nil {
+		return lineHeight + clear
+	}
+	return 3*lineHeight + clear
+}
+
+// isPartTo reports whether another fold is a longer part of the same cost.
+func (f fold) isPartTo(other fold) bool {
+	return other.cost == f.cost && (other.to-other.from > f.to-f.from || other.to-other.from == f.to-f.from && other.from < f.from)
 }
 
 // marksOf are the ends of rungs in the order of time.
@@ -119,9 +156,14 @@ func marksOf(events []teardown.Event, rungs []rung) []mark {
 		r.Event = e
 		r.at = e.At - begin
 		r.left = r.at
-		r.write()
 		if e.IsSegment {
 			r.left = max(min(e.Left-begin, r.at), 0)
+		}
+		if e.Again != nil {
+			r.since = max(min(e.Since-begin, r.left), 0)
+		}
+		r.write()
+		if e.IsSegment {
 			marks = append(marks, mark{r, r.left, false})
 		}
 		marks = append(marks, mark{r, r.at, true})
@@ -130,46 +172,69 @@ func marksOf(events []teardown.Event, rungs []rung) []mark {
 	return marks
 }
 
-// write breaks a rung's text into lines. What was held says what came of it where it
-// arrives, everything else where it leaves: the text there is the segment's own.
+// write breaks a rung's text into rows. What was held says what came of it where it
+// arrives, everything else where it leaves.
 func (r *rung) write() {
 	if r.IsState {
 		return
 	}
-	name := rows(r.Text, false)
+	name := rows(r.Text, plain)
 	if !r.IsSegment {
 		r.end = name
 		return
 	}
-	r.above = name
-	for _, n := range r.Notes {
-		if r.detours() {
-			r.end = append(r.end, rows(n, true)...)
-		} else {
-			r.above = append(r.above, rows(n, true)...)
+	var notes []row
+	for _, n := range notesOf(r.Event) {
+		notes = append(notes, rows(n.text, n.tone)...)
+	}
+	switch all := slices.Concat(name, notes); {
+	case !r.detours():
+		r.above = all
+	case r.Copy: // it leaves with the first
+		r.end = all
+	default:
+		r.above, r.end = append(name, rows("held for "+inShort(r.at-r.left), remark)...), all
+	}
+}
+
+// notesOf are an event's notes, each once, and what kind of thing they say.
+func notesOf(e teardown.Event) []row {
+	var out []row
+	for i, n := range e.Notes {
+		if i > 0 && n == e.Notes[i-1] {
+			continue
 		}
+		of := remark
+		if e.Again != nil && i == 0 || e.Dropped && i == len(e.Notes)-1 {
+			of = costly
+		}
+		out = append(out, row{n, of})
 	}
-	if r.detours() {
-		r.end = append(slices.Clone(name), r.end...)
-	}
+	return out
 }
 
 // detours reports whether a segment's way is drawn as one with a stay.
 func (r *rung) detours() bool { return r.Overtaken || r.Copy && r.left < r.at }
 
-func rows(text string, isNote bool) []row {
+func rows(text string, of tone) []row {
 	var out []row
 	for _, part := range wrap(text, textColumns) {
-		out = append(out, row{part, isNote})
+		out = append(out, row{part, of})
 	}
 	return out
+}
+
+// opens reports whether a mark is the first of the rung with that number, but for the
+// departure of what was held: it is the arrival that differs.
+func (m mark) opens(rungs []rung, number int) bool {
+	return number >= 0 && m.rung == &rungs[number] && (m.arrival == (!m.rung.IsSegment || m.rung.detours()))
 }
 
 // place finds the least height for a mark that is no higher than y.
 func (m mark) place(y float64, filled *[columns]float64) float64 {
 	text, r := m.text(), m.rung
 	if len(text) > 0 {
-		y = max(y, filled[between]+float64(len(text))*lineHeight+clear)
+		y = max(y, filled[between]+float64(len(text))*lineHeight+clear+m.raised())
 	}
 	if m.inMargin() {
 		y = max(y, filled[m.margin()]+lineHeight-3)
@@ -203,6 +268,15 @@ func (m mark) text() []row {
 	return m.rung.above
 }
 
+// raised is how much higher than a mark its text stands: a segment that was held comes
+// from above.
+func (m mark) raised() float64 {
+	if m.arrival && m.rung.detours() {
+		return slant
+	}
+	return 0
+}
+
 // inMargin reports whether a state or a time stands beside a mark.
 func (m mark) inMargin() bool { return m.arrival }
 
@@ -215,11 +289,11 @@ func (m mark) margin() column {
 	return serverMargin
 }
 
-// costOf is the retransmission that a wait was for.
-func costOf(rungs []rung, from, to time.Duration) *teardown.Retransmission {
-	for _, r := range rungs {
-		if a := r.Again; a != nil && r.left >= to && float64(r.left)-float64(a.Delay) <= float64(from)+float64(time.Millisecond) {
-			return a
+// costOf is what was sent again after a wait, and for the wait.
+func costOf(rungs []rung, from, to time.Duration) *rung {
+	for i := range rungs {
+		if r := &rungs[i]; r.Again != nil && r.since <= from && to <= r.left {
+			return r
 		}
 	}
 	return nil

@@ -5,6 +5,8 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"github.com/finwait/finwait/harness/teardown"
 )
 
 // A scale turns the time between two events into the room between them.
@@ -16,11 +18,24 @@ type scale struct {
 const (
 	// stepHeight is the room for a typical step, and foldedHeight that for the longest
 	// which is still drawn to scale.
-	stepHeight, foldedHeight = 10.0, 40.0
+	stepHeight, foldedHeight = 8.0, 30.0
 	// foldGrowth is how much higher a wait is drawn for being ten times as long: that
 	// of 200 ms has to look longer than that of 60 ms, and one of 100 s has to fit.
 	foldGrowth = 14.0
 )
+
+// momentsOf are when programs called and read, and segments left and arrived, in the
+// order of time, counted from the first. States follow from those at once, and would
+// make everything else look slow.
+func momentsOf(events []teardown.Event) []time.Duration {
+	var moments []time.Duration
+	for _, m := range marksOf(events, make([]rung, len(events))) {
+		if !m.rung.IsState {
+			moments = append(moments, m.at)
+		}
+	}
+	return moments
+}
 
 // scaleOf finds the scale for moments that are in order: of an exchange that takes
 // microseconds as of one that takes minutes. The median does not care how long the

@@ -31,3 +31,21 @@ func story(panels []Panel, events [][]teardown.Event) string {
 	}
 	return strings.TrimSpace(out.String())
 }
+
+// conclusions are what is known beyond the drawing: a back-off of ten steps is told by
+// its first ones.
+func conclusions(t teardown.Trial) []string {
+	const enough = 2
+	out := []string{verdict(t)}
+	for i, r := range t.Retransmissions {
+		if i == enough && len(t.Retransmissions) > enough+1 {
+			out = append(out, fmt.Sprintf("%d more were sent again", len(t.Retransmissions)-enough))
+			break
+		}
+		out = append(out, r.String())
+	}
+	for _, why := range t.Why {
+		out = append(out, "because "+why)
+	}
+	return out
+}

@@ -3,7 +3,6 @@ package ladder
 import (
 	"encoding/xml"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -25,9 +24,11 @@ const (
 	// holdX is how far from its sender a segment that was overtaken waits, and textX
 	// how far from a host text begins: beside what waits.
 	holdX, textX = 11.0, 20.0
-	titleHeight  = 30.0
+	// titleRow is a line of the title, which has room for titleColumns characters on a
+	// panel.
+	titleRow, titleColumns = 18.0, 43
 	// noteColumns is how many characters go below an exchange.
-	noteColumns = 60
+	noteColumns = 64
 )
 
 // SVG draws exchanges of one scenario beside each other, on one scale and with the
@@ -49,9 +50,7 @@ func draw(title string, panels []Panel, stacked bool) string {
 		if panels[i].Trial.Exchange != nil {
 			events[i] = panels[i].Trial.Timeline()
 		}
-		for _, m := range marksOf(events[i], make([]rung, len(events[i]))) {
-			moments[i] = append(moments[i], m.at)
-		}
+		moments[i] = momentsOf(events[i])
 	}
 	s := scaleOf(moments...)
 	first := []int{-1, -1}
@@ -62,22 +61,21 @@ func draw(title string, panels []Panel, stacked bool) string {
 	for i := range panels {
 		layouts[i] = lay(events[i], s, -1, 0)
 	}
-	// What differs stands at one height.
-	differ := 0.0
-	if first[0] >= 0 && first[1] >= 0 && !stacked {
-		differ = max(layouts[0].rungs[first[0]].arrives, layouts[1].rungs[first[1]].arrives)
+	for i := range min(len(panels), len(first)) {
+		layouts[i] = lay(events[i], s, first[i], 0)
+	}
+	if !stacked && first[0] >= 0 && first[1] >= 0 { // what differs stands at one height
+		differ := max(layouts[0].differs, layouts[1].differs)
 		for i := range first {
 			layouts[i] = lay(events[i], s, first[i], differ)
 		}
 	}
+	titleRows := wrap(title, titleColumns*max(1, beside(len(panels), stacked)))
+	titleHeight := 12 + titleRow*float64(len(titleRows))
 	width, height := 0.0, 0.0
 	bodies := make([]string, len(panels))
 	for i, p := range panels {
-		at := -1
-		if i < len(first) {
-			at = first[i]
-		}
-		body, tall := drawPanel(p, layouts[i], at)
+		body, tall := drawPanel(p, layouts[i])
 		if stacked {
 			bodies[i] = fmt.Sprintf(`<g transform="translate(0 %s)">%s</g>`, number(titleHeight+height), body)
 			width, height = panelWidth, height+tall
@@ -97,14 +95,24 @@ func draw(title string, panels []Panel, stacked bool) string {
 	fmt.Fprintf(&out, `<title>%s</title><desc>%s</desc>`, escape(title), escape(story(panels, events)))
 	out.WriteString(style)
 	fmt.Fprintf(&out, `<rect class="p" width="100%%" height="100%%"/>`)
-	text(&out, 12, 20, "h", title)
+	for i, part := range titleRows {
+		text(&out, 12, 20+titleRow*float64(i), "h", part)
+	}
 	out.WriteString(strings.Join(bodies, ""))
 	out.WriteString("</svg>\n")
 	return out.String()
 }
 
+// beside is how many panels stand beside each other.
+func beside(panels int, stacked bool) int {
+	if stacked {
+		return 1
+	}
+	return panels
+}
+
 // drawPanel draws one exchange and returns its height.
-func drawPanel(p Panel, l layout, first int) (string, float64) {
+func drawPanel(p Panel, l layout) (string, float64) {
 	var out strings.Builder
 	y := 0.0
 	if p.Kernel != "" {
@@ -118,7 +126,7 @@ func drawPanel(p Panel, l layout, first int) (string, float64) {
 	text(&out, serverX, y, "b m sf", "server")
 	y += 8
 	fmt.Fprintf(&out, `<g transform="translate(0 %s)">`, number(y))
-	l.draw(&out, first)
+	l.draw(&out)
 	out.WriteString("</g>")
 	y += l.height + 14
 	for _, note := range conclusions(p.Trial) {
@@ -130,7 +138,7 @@ func drawPanel(p Panel, l layout, first int) (string, float64) {
 	return out.String(), y + 12
 }
 
-func (l layout) draw(out *strings.Builder, first int) {
+func (l layout) draw(out *strings.Builder) {
 	l.drawFolds(out)
 	fmt.Fprintf(out, `<path d="M%s 0V%s"/><path d="M%s 0V%s"/>`,
 		number(clientX), number(l.height), number(serverX), number(l.height))
@@ -153,10 +161,9 @@ func (l layout) draw(out *strings.Builder, first int) {
 	for _, f := range l.folds {
 		f.drawText(out)
 	}
-	if first >= 0 && first < len(l.rungs) {
-		y := l.rungs[first].leaves - lineHeight*float64(len(l.rungs[first].above)) - 3
-		fmt.Fprintf(out, `<path class="d" d="M0 %sH%s"/>`, number(y), number(panelWidth))
-		text(out, panelWidth-6, y+12, "n e odd", "first difference")
+	if l.differs > 0 {
+		fmt.Fprintf(out, `<path class="d" d="M0 %sH%s"/>`, number(l.differs), number(panelWidth))
+		text(out, (clientX+serverX)/2, l.differs-4, "n m odd", "the first difference")
 	}
 }
 
@@ -181,25 +188,32 @@ func (f fold) breakHosts(out *strings.Builder) {
 }
 
 func (f fold) drawText(out *strings.Builder) {
+	const middle = (clientX + serverX) / 2
 	y := (f.top+f.bottom)/2 + 4
 	wait := inShort(f.to - f.from)
-	if f.cost == nil {
-		text(out, (clientX+serverX)/2, y, "n m", wait)
-		return
+	switch {
+	case f.cost == nil:
+		text(out, middle, y, "n m", wait)
+	case !f.main:
+		text(out, middle, y, "n m bad", wait)
+	default:
+		if whole := inShort(f.cost.lost()); whole != wait && f.cost.lost() > (f.to-f.from)/100*101 {
+			wait += " of " + whole
+		}
+		text(out, middle, y-5, "h m bad", wait+" lost")
+		text(out, middle, y+9, "n m bad", "until the "+waitedFor(*f.cost.Again))
 	}
-	text(out, (clientX+serverX)/2, y-5, "h m bad", wait+" lost")
-	text(out, (clientX+serverX)/2, y+9, "n m bad", waitingFor(*f.cost))
 }
 
-// waitingFor says what ended a wait.
-func waitingFor(r teardown.Retransmission) string {
+// waitedFor says what ended a wait.
+func waitedFor(r teardown.Retransmission) string {
 	switch r.Timer {
 	case teardown.TLP:
-		return fmt.Sprintf("until the %v's tail loss probe", r.From)
+		return fmt.Sprintf("%v's tail loss probe", r.From)
 	case teardown.RTO:
-		return fmt.Sprintf("until the %v's retransmission timeout", r.From)
+		return fmt.Sprintf("%v's retransmission timer", r.From)
 	}
-	return fmt.Sprintf("until the %v sent it again", r.From)
+	return fmt.Sprintf("%v sends it again", r.From)
 }
 
 // x is where a side's line is, and dir which way from there to the other.
@@ -220,7 +234,7 @@ func (r *rung) drawWay(out *strings.Builder) {
 	case r.Lost:
 		to = from + dir*(serverX-clientX)*0.6
 		fmt.Fprintf(out, `<path class="%s" d="M%s %sL%s %s"/>`, class, number(from), number(r.leaves), number(to), number(r.arrives))
-		fmt.Fprintf(out, `<path class="x" d="M%s %sl8 8m0 -8l-8 8"/>`, number(to-4), number(r.arrives-4))
+		cross(out, to, r.arrives)
 		return
 	case r.detours():
 		hold := from + dir*holdX
@@ -232,6 +246,14 @@ func (r *rung) drawWay(out *strings.Builder) {
 	}
 	fmt.Fprintf(out, `<polygon class="%s" points="%s,%s %s,%s %s,%s"/>`, head, number(to), number(r.arrives),
 		number(to-dir*8), number(r.arrives-4), number(to-dir*8), number(r.arrives+3.5))
+	if r.Dropped {
+		cross(out, to, r.arrives)
+	}
+}
+
+// cross marks the end of what came no further.
+func cross(out *strings.Builder, x, y float64) {
+	fmt.Fprintf(out, `<path class="x" d="M%s %sl10 10m0 -10l-10 10"/>`, number(x-5), number(y-5))
 }
 
 // ring marks where others pass a segment that waits.
@@ -250,7 +272,7 @@ func (l layout) ring(out *strings.Builder, slow rung) {
 // drawText writes what a rung says, and in the margin when it was, or the state.
 func (r *rung) drawText(out *strings.Builder) {
 	r.drawRows(out, r.above, r.leaves)
-	r.drawRows(out, r.end, r.arrives)
+	r.drawRows(out, r.end, r.arrives-mark{rung: r, arrival: true}.raised())
 	side := r.By
 	if r.IsSegment && !r.Lost {
 		side = side.Peer()
@@ -282,12 +304,7 @@ func (r *rung) drawRows(out *strings.Builder, rows []row, y float64) {
 		y += 2
 	}
 	for i, row := range rows {
-		class := "n odd"
-		if !row.isNote {
-			class = ""
-		} else if strings.Contains(row.text, "dropped") || strings.Contains(row.text, "again after") {
-			class = "n bad"
-		}
+		class := []string{plain: "", remark: "n odd", costly: "n bad"}[row.tone]
 		text(out, at+dir*textX, y-lineHeight*float64(len(rows)-1-i), strings.TrimSpace(class+end), row.text)
 	}
 }
@@ -323,20 +340,15 @@ func colourOf(o teardown.Outcome) string {
 
 // headline is the outcome, and how long the end that took longer took.
 func headline(t teardown.Trial) string {
-	var slower time.Duration
-	for _, took := range t.Latency {
-		slower = max(slower, took)
+	var took time.Duration
+	for _, s := range segment.Sides {
+		took = max(took, t.Latency[s], t.GivenUp[s])
 	}
-	if len(t.Latency) < len(segment.Sides) {
-		return string(t.Outcome)
+	switch {
+	case t.Outcome == teardown.TimedOut && len(t.GivenUp) > 0:
+		return fmt.Sprintf("%s, given up after %s", t.Outcome, inShort(took))
+	case len(t.Latency) == len(segment.Sides):
+		return fmt.Sprintf("%s, closed in %s", t.Outcome, inShort(took))
 	}
-	return fmt.Sprintf("%s, closed in %s", t.Outcome, inShort(slower))
-}
-
-// conclusions are what is known beyond the drawing, sentence by sentence.
-func conclusions(t teardown.Trial) []string {
-	var out strings.Builder
-	drawVerdict(&out, t)
-	parts := strings.Split(strings.TrimSpace(out.String()), "\n")
-	return slices.DeleteFunc(parts, func(s string) bool { return strings.TrimSpace(s) == "" })
+	return string(t.Outcome)
 }

@@ -18,8 +18,12 @@ func wrap(text string, columns int) []string {
 		if len(now) > 0 {
 			now = append(now, ' ')
 		}
-		for now = append(now, letters...); len(now) > room; now = now[room:] {
-			out = append(out, string(now[:room]))
+		for now = append(now, letters...); len(now) > room; {
+			end := room
+			if slash := strings.LastIndex(string(now[:room]), "/"); slash >= 0 {
+				end = len([]rune(string(now[:room])[:slash+1]))
+			}
+			out, now = append(out, string(now[:end])), now[end:]
 		}
 	}
 	if len(now) > 0 {

@@ -98,6 +98,17 @@ type Scenario struct {
 	Observations []behaviour.Observation `json:"observations,omitempty"`
 }
 
+// Judged is the trial to show of a scenario: the first of those that ended as the
+// scenario did, and nil where there is none.
+func (s Scenario) Judged() *teardown.Trial {
+	for i := range s.Trials {
+		if s.Trials[i].Outcome == s.Outcome {
+			return &s.Trials[i]
+		}
+	}
+	return nil
+}
+
 // An Entry is one line of the stream by which a suite reports while it runs:
 // one trial or observation, or the reason why there is none.
 type Entry struct {

@@ -217,19 +217,16 @@ func (r Run) WriteMarkdown(w io.Writer) error {
 	return err
 }
 
-// writeLadder shows the first of a scenario's trials that ended as the scenario
-// did, or what was observed of a behaviour.
+// writeLadder shows the trial by which a scenario was judged, or what was observed of
+// a behaviour.
 func writeLadder(out *strings.Builder, r *Record, name string) {
 	s := r.find(name)
 	if s.Observed != "" {
 		fmt.Fprintf(out, "\n%s: %s\n\n```\n%s```\n", cellText(r.Kernel.String()), s.Observed, s.exchange())
 		return
 	}
-	for _, t := range s.Trials {
-		if t.Outcome == s.Outcome {
-			fmt.Fprintf(out, "\n%s\n\n```\n%s```\n", cellText(r.Kernel.String()), ladder.Text(t))
-			return
-		}
+	if t := s.Judged(); t != nil {
+		fmt.Fprintf(out, "\n%s\n\n```\n%s```\n", cellText(r.Kernel.String()), ladder.Text(*t))
 	}
 }
 

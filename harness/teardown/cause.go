@@ -49,9 +49,7 @@ const network = "network"
 func (t *Trial) causeOf(x *Exchange, s segment.Side, r repetition) Cause {
 	receiver := s.Peer()
 	end := x.End(receiver)
-	arrived, ok := first(end.Sightings, func(seen segment.Sighting) bool {
-		return !seen.Sent && seen.Segment == r.earlier.Segment && seen.At >= r.earlier.At && seen.At < r.again.At
-	})
+	arrived, ok := x.arrival(s, r)
 	if !ok {
 		return Cause{By: network, Evidence: []string{fmt.Sprintf("the %v's tap did not see it", receiver)}}
 	}
@@ -91,6 +89,13 @@ func (t *Trial) causeOf(x *Exchange, s segment.Side, r repetition) Cause {
 		cause.Evidence = append(cause.Evidence, "kfree_skb")
 	}
 	return cause
+}
+
+// arrival is when a segment that a side sent again had arrived before.
+func (x *Exchange) arrival(s segment.Side, r repetition) (segment.Sighting, bool) {
+	return first(x.End(s.Peer()).Sightings, func(seen segment.Sighting) bool {
+		return !seen.Sent && seen.Segment == r.earlier.Segment && seen.At >= r.earlier.At && seen.At < r.again.At
+	})
 }
 
 // drop is what the kernel of a side says of having dropped a segment, if it does.

@@ -27,11 +27,16 @@ type Event struct {
 	Left time.Duration
 	// Lost is true for a segment that the receiver's tap did not see, Overtaken for
 	// one that arrived after another that was made later, and Copy for one that
-	// arrived without having been sent so often.
-	Lost, Overtaken, Copy bool
-	// Again is what is known of a segment that was sent again; nil for every other.
+	// arrived without having been sent so often. Dropped is true where its receiver
+	// made away with it, so that it was sent again.
+	Lost, Overtaken, Copy, Dropped bool
+	// Again is what is known of a segment that was sent again; nil for every other. Since
+	// is when the one that it repeats arrived, or left if it did not arrive: from then
+	// on, time went by in vain.
 	Again *Retransmission
-	// Notes say what is remarkable about it.
+	Since time.Duration
+	// Notes say what is remarkable about it: that it was sent again first, that it was
+	// dropped last.
 	Notes []string
 }
 
@@ -96,13 +101,16 @@ func (t *Trial) segments(from segment.Side) []Event {
 		again := all(own[n+1:], func(seen segment.Sighting) bool { return seen.Sent && same(seen) })
 		none := len(again) < len(all(arrived, same)) // of them is lost
 		e := Event{At: left.At, By: from, Text: x.notation(left.Segment), IsSegment: true, Lost: true}
-		e.Again = t.again(from, left)
+		e.Again, e.Since = t.again(from, left)
 		e.Left, e.Overtaken = t.made(from, left, e)
 		if i := slices.IndexFunc(arrived, same); i >= 0 && (none || arrived[i].At < again[0].At) {
 			e.At, e.Lost = arrived[i].At, false
 			arrived = slices.Delete(arrived, i, i+1)
 		}
 		e.Notes = t.notes(from, left, e)
+		if dropped := t.dropped(from, left); len(dropped) > 0 {
+			e.Notes, e.Dropped = append(e.Notes, dropped...), true
+		}
 		events = append(events, e)
 	}
 	// What arrived more often than it left.
@@ -148,24 +156,26 @@ func (t *Trial) made(from segment.Side, left segment.Sighting, e Event) (at time
 	return at, overtaken
 }
 
-// again is what is known of a sighting by which a side sent something again; nil
-// where it sent something new.
-func (t *Trial) again(from segment.Side, left segment.Sighting) *Retransmission {
-	again := t.sentBy(from)
-	i := slices.IndexFunc(t.Exchange.repetitions(from), func(r repetition) bool {
-		return r.again.At == left.At && r.again.Segment == left.Segment
-	})
-	if i < 0 || i >= len(again) {
-		return nil
+// again is what is known of a sighting by which a side sent something again, and since
+// when it would have had to; nil where it sent something new.
+func (t *Trial) again(from segment.Side, left segment.Sighting) (*Retransmission, time.Duration) {
+	known := t.sentBy(from)
+	for i, r := range t.Exchange.repetitions(from) {
+		if i >= len(known) || r.again.At != left.At || r.again.Segment != left.Segment {
+			continue
+		}
+		if arrived, ok := t.Exchange.arrival(from, r); ok {
+			return &known[i], arrived.At
+		}
+		return &known[i], r.earlier.At
 	}
-	return &again[i]
+	return nil, 0
 }
 
 // notes say what is remarkable about a segment that a side sent.
 func (t *Trial) notes(from segment.Side, left segment.Sighting, e Event) []string {
 	var notes []string
 	same := func(seen segment.Sighting) bool { return seen.At == left.At && seen.Segment == left.Segment }
-	again := t.sentBy(from)
 	if e.Again != nil {
 		notes = append(notes, e.Again.note())
 	}
@@ -184,9 +194,17 @@ func (t *Trial) notes(from segment.Side, left segment.Sighting, e Event) []strin
 			notes = append(notes, fmt.Sprintf("overtaken by the %s", o.Fast))
 		}
 	}
+	return notes
+}
+
+// dropped says where and why a segment that a side sent was dropped by its receiver,
+// once for each time that it was sent again for that.
+func (t *Trial) dropped(from segment.Side, left segment.Sighting) []string {
+	var notes []string
+	again := t.sentBy(from)
 	for _, r := range t.Exchange.repetitions(from) {
 		i := slices.IndexFunc(again, func(a Retransmission) bool { return a.Segment == t.Exchange.notation(r.again.Segment) })
-		if same(r.earlier) && i >= 0 && again[i].Cause.By == from.Peer().String() {
+		if r.earlier.At == left.At && r.earlier.Segment == left.Segment && i >= 0 && again[i].Cause.By == from.Peer().String() {
 			notes = append(notes, again[i].Cause.what())
 		}
 	}
