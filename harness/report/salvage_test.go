@@ -105,18 +105,18 @@ func TestWhatIsNoRecordIsNotSalvaged(t *testing.T) {
 // Whatever a file says: what is read of it can be shown, and no verdict is made of it
 // that a good record would have to carry.
 func FuzzSalvage(f *testing.F) {
-	whole, err := os.ReadFile("testdata/bullseye.json")
+	good := real(f).Records[0]
+	good.Scenarios = good.Scenarios[:1] // what is short is changed in more places
+	whole, err := json.Marshal(good)
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Add(whole)
 	f.Add(whole[:len(whole)/3])
 	f.Add([]byte(`{"schema": 7, "clock": "<script>", "kernel": {"source": "</style><script>", "notes": ["<b>"]}, "unheard": {"\"<i": "</pre>"}, "scenarios": [
-		{"name": "s", "expected": "clean", "outcome": "stuck", "trials": [{"outcome": "stuck", "why": ["<img src=x>"], "exchange": {"client": {"call": "</svg><script>"}}}]}, {"name": "<script>"}, `))
-	good, err := parse(whole)
-	if err != nil {
-		f.Fatal(err)
-	}
+		{"name": "s", "expected": "clean", "outcome": "stuck", "trials": [{"outcome": "stuck", "why": ["<img src=x>"], "latency_ns": {"client": -1, "server": 9e18},
+		"retransmissions": [{"from": "client", "delay_ns": -5, "timer": "<i>", "cause": {"by": "network"}}], "overtook": [{"from": "server", "at": "client"}],
+		"exchange": {"client": {"call": "</svg><script>", "called_at_ns": -9e18}, "server": {"call": "x", "called_at_ns": 9e18, "eof_ns": 1}}}]}, {"name": "<script>"}, `))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		r, err := salvage(text)
 		if err != nil {
