@@ -5,7 +5,7 @@ SHELL         := bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help gate specs test unit vm-test soak lint fmt bench fuzz qemu keyring root clean
+.PHONY: help gate specs test unit vm-test browser-test soak lint fmt bench fuzz qemu keyring chromium root clean
 
 ARGS     ?=
 FUZZTIME ?= 10s
@@ -31,7 +31,7 @@ define install
 endef
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 gate: qemu keyring ## compare the kernels of Debian bullseye and trixie (ARGS="--trials 3")
 	go build -buildvcs=false -o .bin/gate ./ci/gate
@@ -42,7 +42,7 @@ specs: ## run the suite on this machine's own kernel (ARGS="--require-all --reco
 	go test -c -o .bin/specs.test ./specs
 	.bin/specs.test --ginkgo.randomize-all --ginkgo.fail-on-empty --ginkgo.poll-progress-after=30s $(ARGS)
 
-test: vm-test unit specs ## run the unit tests, the suite on this kernel, the suite on two kernels in VMs
+test: vm-test browser-test unit specs ## run the unit tests, the suite on this kernel, the suite on two kernels in VMs, the page in a browser
 
 unit: root ## run the unit tests
 	@echo "The unit tests"
@@ -51,6 +51,11 @@ unit: root ## run the unit tests
 vm-test: qemu keyring ## run the suite on an old and a new kernel in VMs
 	@echo "The suite on an old and a new kernel, in VMs"
 	go test -count=1 -timeout 30m -tags vm -run '^(TestTheCase|TestBehaviours|TestEveryOrder|TestGuests)' ./ci/gate
+
+browser-test: chromium ## open the report in a browser, and leave pictures of it in finwait-out/pictures
+	@echo "The report in a browser"
+	go test -count=1 -timeout 5m -tags browser -run '^(TestThePage|TestALinkToAScenario|TestNothingOfARecordRuns|TestWhatAPageMustNotDo)' \
+		./harness/report -args -pictures "$(CURDIR)/finwait-out/pictures"
 
 soak: root ## play one teardown 20,000 times, half of them on a busy machine
 	go test -c -tags soak -o .bin/soak.test ./harness/scenario
@@ -81,6 +86,10 @@ qemu: ## install QEMU where it is missing
 keyring: ## install Debian's archive keys where they are missing
 	@[[ -e /usr/share/keyrings/debian-archive-keyring.gpg || -e /usr/share/keyrings/debian-archive-keyring.pgp ]] || \
 	$(call install,debian-archive-keyring,vouches for the kernels that are downloaded)
+
+chromium: ## install Chromium where it is missing
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
+	$(call install,chromium,opens the report as a reader does)
 
 root:
 	@[[ -z '$(as_root)' ]] || command -v sudo >/dev/null || { \

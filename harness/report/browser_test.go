@@ -5,6 +5,7 @@ package report
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -21,11 +22,12 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
+var pictures = flag.String("pictures", "", "the `DIR` for pictures of the page; none are kept without it")
+
 // A browser is a page in Chromium, and what it did that a page of ours must not.
 type browser struct {
-	t    *testing.T
-	ctx  context.Context
-	shot string
+	t   *testing.T
+	ctx context.Context
 
 	mu    sync.Mutex
 	wrong []string
@@ -41,7 +43,7 @@ func open(t *testing.T, r Run, fragment string) *browser {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := r.WriteHTML(file, make([]string, len(r.Records))); err != nil {
+	if err := r.WriteHTML(file, foldersOf(r)); err != nil {
 		t.Fatal(err)
 	}
 	if err := file.Close(); err != nil {
@@ -57,17 +59,12 @@ func open(t *testing.T, r Run, fragment string) *browser {
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
 	t.Cleanup(cancel)
-	b := &browser{t: t, ctx: ctx, shot: t.ArtifactDir()}
+	b := &browser{t: t, ctx: ctx}
 	page := "file://" + path
 	if err := chromedp.Listen(ctx, func(event any) { b.hear(event, page) }); err != nil {
 		t.Fatal(err)
 	}
 	b.do(chromedp.EmulateViewport(1400, 1000), chromedp.Navigate(page+fragment))
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("what it showed is in %s", b.shot)
-		}
-	})
 	return b
 }
 
@@ -154,7 +151,13 @@ func (b *browser) keep(name string) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(b.shot, name+".png"), png, 0o644); err != nil {
+	if *pictures == "" {
+		return
+	}
+	if err := os.MkdirAll(*pictures, 0o755); err != nil {
+		b.t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(*pictures, name+".png"), png, 0o644); err != nil {
 		b.t.Fatal(err)
 	}
 }
@@ -171,7 +174,7 @@ func TestThePageInABrowser(t *testing.T) {
 	b.do(chromedp.Click(chromedp.CSS(`.grid td.improved a[href="#`+theCase+`"]`), chromedp.NodeVisible))
 	b.do(chromedp.WaitVisible(chromedp.CSS(`dialog[open] svg.exchange`)))
 	b.want("both kernels' ladders are in one drawing", `[..."bullseye trixie".split(" ")].every(k => [...document.querySelectorAll("dialog svg.exchange text")].some(t => t.textContent.includes(k)))`)
-	b.want("the first difference is marked", `[...document.querySelectorAll("dialog svg.exchange text")].some(t => t.textContent === "first difference")`)
+	b.want("the first difference is marked", `[...document.querySelectorAll("dialog svg.exchange text")].some(t => t.textContent.includes("first difference"))`)
 	b.want("a screen reader is told where it is", `document.activeElement.id === "`+theCase+`" && document.querySelector("dialog").ariaLabel === "overtaken-fin/server-shutdown/ipv4"`)
 	b.want("the heading is not under the buttons", `document.querySelector("dialog h3").getBoundingClientRect().top >= document.querySelector("dialog form").getBoundingClientRect().bottom - 1`)
 	for _, theme := range []string{"light", "dark"} {
@@ -233,6 +236,7 @@ func TestALinkToAScenario(t *testing.T) {
 	}
 	b.do(chromedp.Reload())
 	b.do(chromedp.WaitVisible(chromedp.CSS(`#overtaken-fin\.server-shutdown\.ipv4 svg.exchange`)))
+	b.do(chromedp.ScrollIntoView(chromedp.CSS(`#overtaken-fin\.server-shutdown\.ipv4 .command`)))
 	b.keep("no-script")
 }
 

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -54,6 +55,14 @@ func (r Run) groups(i int) []group {
 	return groups
 }
 
+// plainest is the scenario of a group with the shortest name, which has the least in it
+// that is not to the point.
+func (g group) plainest() string {
+	return slices.MinFunc(g.Names, func(a, b string) int {
+		return cmp.Or(cmp.Compare(strings.Count(a, "/"), strings.Count(b, "/")), cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
+	})
+}
+
 // latencies are those of the end that took longer, if both closed; of several trials,
 // the least, the median and the greatest.
 func (s Scenario) latencies() []time.Duration {
@@ -86,8 +95,10 @@ func (s Scenario) told() string {
 	case s.Outcome == teardown.Inconclusive:
 		return string(s.Outcome) + ": " + s.whyNot()
 	}
-	t, _ := s.typical()
-	told := string(s.Outcome)
+	told, t := string(s.Outcome), s.Judged()
+	if t == nil {
+		return told
+	}
 	if len(t.Retransmissions) > 0 {
 		told += ": " + resent(t.Retransmissions[0])
 	}
@@ -99,16 +110,6 @@ func (s Scenario) told() string {
 		}
 	}
 	return told
-}
-
-// typical is the first of a scenario's trials that ended as the scenario did.
-func (s Scenario) typical() (teardown.Trial, bool) {
-	for _, t := range s.Trials {
-		if t.Outcome == s.Outcome {
-			return t, true
-		}
-	}
-	return teardown.Trial{}, false
 }
 
 // resent is "the server in FIN_WAIT2 dropped the client's FIN, which the tlp sent again".

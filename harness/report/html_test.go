@@ -36,11 +36,7 @@ func real(t testing.TB) Run {
 func write(t testing.TB, r Run) *html.Node {
 	t.Helper()
 	var out bytes.Buffer
-	var folders []string
-	for i := range r.Records {
-		folders = append(folders, "kernel-"+strconv.Itoa(i))
-	}
-	if err := r.WriteHTML(&out, folders); err != nil {
+	if err := r.WriteHTML(&out, foldersOf(r)); err != nil {
 		t.Fatal(err)
 	}
 	page, err := html.Parse(&out)
@@ -48,6 +44,14 @@ func write(t testing.TB, r Run) *html.Node {
 		t.Fatal(err)
 	}
 	return page
+}
+
+// foldersOf are folders that the records could be in.
+func foldersOf(r Run) (folders []string) {
+	for i := range r.Records {
+		folders = append(folders, "kernel-"+strconv.Itoa(i))
+	}
+	return folders
 }
 
 // find returns the elements below one of which something is true.
@@ -221,7 +225,7 @@ func TestEveryScenarioHasItsLadders(t *testing.T) {
 	}
 }
 
-const evil = `</title></style></script><script>alert(1)</script><img src=x onerror=alert(1)>"'` + "`&amp;"
+const evil = `</title></style></script><script>alert(1)</script><img src=x onerror=alert(1)>"'` + "\n```\n<b>&amp;"
 
 // Nothing out of a record reaches the page but as text.
 func TestNothingReachesThePageUnescaped(t *testing.T) {
@@ -268,6 +272,11 @@ func TestNothingReachesThePageUnescaped(t *testing.T) {
 	var markdown bytes.Buffer
 	if err := NewRun(run.Records, true).WriteMarkdown(&markdown); err != nil {
 		t.Fatal(err)
+	}
+	for i, block := range strings.Split(unfolded(markdown.String()), "```\n") {
+		if i%2 == 0 && strings.Contains(block, "<") {
+			t.Errorf("gate.md has markup of a record's: %s", block)
+		}
 	}
 }
 
@@ -317,7 +326,7 @@ func (c *counter) Write(p []byte) (int, error) {
 func TestABigPageIsNotTooBig(t *testing.T) {
 	var size counter
 	run := big(t)
-	if err := run.WriteHTML(&size, make([]string, len(run.Records))); err != nil {
+	if err := run.WriteHTML(&size, foldersOf(run)); err != nil {
 		t.Fatal(err)
 	}
 	if size > sizeLimit || size < 1<<20 {
@@ -331,7 +340,7 @@ func BenchmarkPage(b *testing.B) {
 	var size counter
 	for b.Loop() {
 		size = 0
-		if err := run.WriteHTML(&size, make([]string, len(run.Records))); err != nil {
+		if err := run.WriteHTML(&size, foldersOf(run)); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -51,11 +51,9 @@ func (r Run) story() *storyView {
 	return nil
 }
 
-// tell tells of a group by its plainest scenario: the one with the shortest name.
+// tell tells of a group by its plainest scenario.
 func (r Run) tell(i int, g group) *storyView {
-	name := slices.MinFunc(g.Names, func(a, b string) int {
-		return cmp.Or(cmp.Compare(strings.Count(a, "/"), strings.Count(b, "/")), cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
-	})
+	name := g.plainest()
 	before, after := r.Records[0].find(name), r.Records[i].find(name)
 	left, ok := before.way()
 	right, also := after.way()

@@ -9,7 +9,6 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/finwait/finwait/harness/ladder"
 	"github.com/finwait/finwait/harness/teardown"
 )
 
@@ -36,13 +35,16 @@ func NewRun(records []*Record, baseline bool) Run {
 
 // grid is the run as a table of scenarios and kernels: the first row is the
 // heading.
-func (r Run) grid() [][]string {
+func (r Run) grid() [][]string { return r.gridOf(names(r.Records...)) }
+
+// gridOf is the part of the grid that is about some scenarios.
+func (r Run) gridOf(names []string) [][]string {
 	heading := []string{"scenario"}
 	for _, record := range r.Records {
 		heading = append(heading, record.Kernel.String())
 	}
 	grid := [][]string{heading}
-	for _, name := range names(r.Records...) {
+	for _, name := range names {
 		row := []string{name}
 		for i, record := range r.Records {
 			cell := record.find(name).inShort()
@@ -179,60 +181,6 @@ func (r Run) writeTable(w io.Writer, grid [][]string, sum func(Comparison) strin
 		fmt.Fprintln(w, sum(c))
 	}
 	return nil
-}
-
-// WriteMarkdown writes the run for a job summary or a comment: the verdicts,
-// the table, and the ladders of what changed.
-func (r Run) WriteMarkdown(w io.Writer) error {
-	var out strings.Builder
-	fmt.Fprintln(&out, "# How these kernels end TCP connections")
-	fmt.Fprintln(&out)
-	for _, c := range r.Comparisons {
-		fmt.Fprintf(&out, "**%s**\n\n", cellText(c.Summary()))
-	}
-	for i, row := range r.grid() {
-		for j := range row {
-			row[j] = cellText(row[j])
-		}
-		fmt.Fprintf(&out, "| %s |\n", strings.Join(row, " | "))
-		if i == 0 {
-			fmt.Fprintf(&out, "|%s\n", strings.Repeat(" --- |", len(row)))
-		}
-	}
-	fmt.Fprintln(&out)
-	for _, remark := range r.remarks() {
-		fmt.Fprintf(&out, "- %s\n", cellText(remark))
-	}
-	for i, c := range r.Comparisons {
-		for _, row := range c.Rows {
-			if row.Change != Improved && row.Change != Regressed && row.Change != Differs {
-				continue
-			}
-			fmt.Fprintf(&out, "\n## %s %s\n", cellText(row.Name), row.Change)
-			writeLadder(&out, r.Records[0], row.Name)
-			writeLadder(&out, r.Records[i+1], row.Name)
-		}
-	}
-	_, err := io.WriteString(w, out.String())
-	return err
-}
-
-// writeLadder shows the trial by which a scenario was judged, or what was observed of
-// a behaviour.
-func writeLadder(out *strings.Builder, r *Record, name string) {
-	s := r.find(name)
-	if s.Observed != "" {
-		fmt.Fprintf(out, "\n%s: %s\n\n```\n%s```\n", cellText(r.Kernel.String()), s.Observed, s.exchange())
-		return
-	}
-	if t := s.Judged(); t != nil {
-		fmt.Fprintf(out, "\n%s\n\n```\n%s```\n", cellText(r.Kernel.String()), ladder.Text(*t))
-	}
-}
-
-// cellText keeps what a record says from being taken for Markdown or HTML.
-func cellText(s string) string {
-	return strings.NewReplacer("|", `\|`, "<", "&lt;", ">", "&gt;", "\n", " ", "`", "'", "*", `\*`, "_", `\_`, "[", `\[`).Replace(s)
 }
 
 // remarks say how the table is to be read and, once for each reason, what was
