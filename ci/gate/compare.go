@@ -24,15 +24,13 @@ func compareCommand() *cobra.Command {
 			switch maps := isMap(args[0]); {
 			case maps != isMap(args[1]):
 				return errors.New("a record can be compared with a record, and a map (FILE.map) with a map")
-			case maps && page != "":
-				return errors.New("--html is for records: the difference between maps is text")
 			case maps:
-				return compareMapFiles(cmd.OutOrStdout(), args[0], args[1])
+				return compareMapFiles(cmd.OutOrStdout(), args[0], args[1], page)
 			}
 			return compareRecords(cmd.OutOrStdout(), args, page)
 		},
 	}
-	cmd.Flags().StringVar(&page, "html", "", "write the comparison of records as a page to `FILE`, too")
+	cmd.Flags().StringVar(&page, "html", "", "write the comparison as a page to `FILE`, too")
 	return cmd
 }
 
@@ -47,7 +45,7 @@ func compareRecords(w io.Writer, paths []string, page string) error {
 	}
 	result := report.NewRun(records, true)
 	if page != "" {
-		if err := replace(page, func(w io.Writer) error { return result.WriteHTML(w, foldersFrom(page, paths)) }); err != nil {
+		if err := replace(page, func(w io.Writer) error { return result.WriteHTML(w, report.Beside{Folders: foldersFrom(page, paths)}) }); err != nil {
 			return err
 		}
 	}
@@ -72,7 +70,7 @@ func foldersFrom(page string, paths []string) (folders []string) {
 
 func isMap(path string) bool { return filepath.Ext(path) == ".map" }
 
-func compareMapFiles(w io.Writer, baseline, candidate string) error {
+func compareMapFiles(w io.Writer, baseline, candidate, page string) error {
 	before, err := loadMap(baseline)
 	if err != nil {
 		return err
@@ -80,6 +78,11 @@ func compareMapFiles(w io.Writer, baseline, candidate string) error {
 	after, err := loadMap(candidate)
 	if err != nil {
 		return err
+	}
+	if page != "" {
+		if err := writeOrders(page, []*explore.Map{before, after}); err != nil {
+			return err
+		}
 	}
 	return compareMaps(w, before, after)
 }

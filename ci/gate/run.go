@@ -189,8 +189,10 @@ func firstLine(s string) string {
 }
 
 // verdict turns a run into its exit status.
-func verdict(r report.Run) error {
-	switch r.Verdict() {
+func verdict(r report.Run) error { return status(r.Verdict()) }
+
+func status(v report.Verdict) error {
+	switch v {
 	case report.Regression:
 		return exitStatus(exitRegression)
 	case report.Undecided:

@@ -24,11 +24,12 @@ func writeRun(folder string, r report.Run) error {
 	if err := replace(filepath.Join(folder, "gate.md"), r.WriteMarkdown); err != nil {
 		return err
 	}
-	var folders []string
+	var beside report.Beside
 	for _, record := range r.Records {
-		folders = append(folders, folderOf(record))
+		beside.Folders = append(beside.Folders, folderOf(record))
 	}
-	return replace(filepath.Join(folder, pageFile), func(w io.Writer) error { return r.WriteHTML(w, folders) })
+	beside.Orders = ordersBeside(folder, r)
+	return replace(filepath.Join(folder, pageFile), func(w io.Writer) error { return r.WriteHTML(w, beside) })
 }
 
 // folderOf is the name of a kernel's folder.

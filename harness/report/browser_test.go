@@ -43,7 +43,7 @@ func open(t *testing.T, r Run, fragment string) *browser {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := r.WriteHTML(file, foldersOf(r)); err != nil {
+	if err := r.WriteHTML(file, Beside{Folders: foldersOf(r)}); err != nil {
 		t.Fatal(err)
 	}
 	if err := file.Close(); err != nil {

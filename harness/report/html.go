@@ -23,12 +23,19 @@ var (
 
 var pageTemplate = template.Must(template.New("page").Parse(pageMarkup))
 
+// Beside is what a page shows or leads to beside the run.
+type Beside struct {
+	// Folders are the records' as seen from the page, with slashes: what does not
+	// fit into the page lies there. An empty one is not linked to.
+	Folders []string
+	// Orders are what the explorer found on the same kernels.
+	Orders []Orders
+}
+
 // WriteHTML writes the run as one page: the verdicts, what changed, a table of scenarios
 // and kernels, and for each scenario the ladders side by side and how to play it again.
-// What does not fit into the page lies in the records' folders, which are given as seen
-// from the page, with slashes; an empty one is not linked to.
-func (r Run) WriteHTML(w io.Writer, folders []string) error {
-	return pageTemplate.Execute(w, r.page(folders))
+func (r Run) WriteHTML(w io.Writer, beside Beside) error {
+	return pageTemplate.Execute(w, r.page(beside))
 }
 
 // policy has a browser refuse whatever is not the page's own: a request, and a script

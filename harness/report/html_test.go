@@ -36,7 +36,7 @@ func real(t testing.TB) Run {
 func write(t testing.TB, r Run) *html.Node {
 	t.Helper()
 	var out bytes.Buffer
-	if err := r.WriteHTML(&out, foldersOf(r)); err != nil {
+	if err := r.WriteHTML(&out, Beside{Folders: foldersOf(r)}); err != nil {
 		t.Fatal(err)
 	}
 	page, err := html.Parse(&out)
@@ -326,7 +326,7 @@ func (c *counter) Write(p []byte) (int, error) {
 func TestABigPageIsNotTooBig(t *testing.T) {
 	var size counter
 	run := big(t)
-	if err := run.WriteHTML(&size, foldersOf(run)); err != nil {
+	if err := run.WriteHTML(&size, Beside{Folders: foldersOf(run)}); err != nil {
 		t.Fatal(err)
 	}
 	if size > sizeLimit || size < 1<<20 {
@@ -340,7 +340,7 @@ func BenchmarkPage(b *testing.B) {
 	var size counter
 	for b.Loop() {
 		size = 0
-		if err := run.WriteHTML(&size, foldersOf(run)); err != nil {
+		if err := run.WriteHTML(&size, Beside{Folders: foldersOf(run)}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -50,14 +50,6 @@ type countView struct {
 // A shareView is their share of all, as a part of a bar.
 type shareView struct{ Class, X, Width string }
 
-// An orderView is a difference between maps of the explorer's.
-type orderView struct {
-	Title, Sum string
-	Parts      []orderPart
-}
-
-type orderPart struct{ Title, Ladder string }
-
 // A groupView is scenarios that changed alike.
 type groupView struct {
 	Class, Mark, Change string
@@ -82,13 +74,20 @@ type familyView struct {
 	Scenarios []scenarioView
 }
 
-// page lays the run out.
-func (r Run) page(folders []string) pageView {
-	v := pageView{
-		Policy: policy(), Style: template.CSS(pageStyle + drawingStyle()), Script: template.JS(pageScript),
-		Verdict: string(r.Verdict()), Class: class(r.Verdict()),
-		Remarks: r.remarks(), Compared: len(r.Comparisons) > 0,
+// newPage is a page with nothing on it.
+func newPage() pageView {
+	return pageView{
+		Policy: policy(),
+		Style:  template.CSS(pageStyle + drawingStyle()), //nolint:gosec // ours
+		Script: template.JS(pageScript),                  //nolint:gosec // ours
 	}
+}
+
+// page lays the run out.
+func (r Run) page(beside Beside) pageView {
+	v := newPage()
+	v.Verdict, v.Class = string(r.Verdict()), class(r.Verdict())
+	v.Remarks, v.Compared, v.Orders = r.remarks(), len(r.Comparisons) > 0, orderViews(beside.Orders)
 	if !v.Compared && r.Verdict() == NoRegression {
 		v.Verdict, v.Class = "played, and compared with nothing", "same"
 	}
@@ -104,7 +103,7 @@ func (r Run) page(folders []string) pageView {
 	v.Columns = 1 + len(r.Records)
 	v.Title = v.Verdict + ": " + strings.Join(r.sources(), ", ")
 	v.Spreads, v.Ticks = r.spreads()
-	v.Families, v.Filters = r.families(folders)
+	v.Families, v.Filters = r.families(beside.Folders)
 	v.Story = r.story()
 	return v
 }
