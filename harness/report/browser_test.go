@@ -193,6 +193,8 @@ func TestThePageInABrowser(t *testing.T) {
 		b.readable("the page, " + theme)
 		b.do(chromedp.ScrollIntoView(chromedp.CSS("#find")))
 		b.keep("table-" + theme)
+		b.do(chromedp.ScrollIntoView(chromedp.CSS(".environment")))
+		b.keep("latency-" + theme)
 	}
 	b.quiet()
 }

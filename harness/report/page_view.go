@@ -58,6 +58,8 @@ type groupView struct {
 	Took, Takes         string
 	Patterns            string
 	Names               []linkView
+	// One is the only scenario, where there is but one.
+	One *linkView
 }
 
 type linkView struct{ Name, Anchor string }
@@ -141,6 +143,9 @@ func (r Run) candidateView(i int) candidateView {
 		}
 		for _, name := range g.Names {
 			view.Names = append(view.Names, linkView{name, anchor(name)})
+		}
+		if len(view.Names) == 1 {
+			view.One = &view.Names[0]
 		}
 		v.Groups = append(v.Groups, view)
 	}
