@@ -5,7 +5,10 @@ SHELL         := bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help gate specs test unit vm-test browser-test soak lint fmt bench fuzz qemu keyring chromium root clean
+.PHONY: help gate specs test unit vm-test browser-test soak lint fmt bench fuzz readme-figures qemu keyring chromium root clean
+
+# What finwait was made for, and README.md shows.
+the_case := overtaken-fin/server-shutdown/ipv4
 
 ARGS     ?=
 FUZZTIME ?= 10s
@@ -31,7 +34,7 @@ define install
 endef
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 gate: qemu keyring ## compare the kernels of Debian bullseye and trixie (ARGS="--trials 3")
 	go build -buildvcs=false -o .bin/gate ./ci/gate
@@ -78,6 +81,14 @@ fuzz: ## run every fuzz target for a while (FUZZTIME=10s each)
 	while read -r package target; do \
 		echo "$$target in $$package"; \
 		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package" </dev/null; \
+	done
+
+readme-figures: qemu keyring ## draw the figures of README.md anew, from runs on two kernels
+	go build -buildvcs=false -o .bin/gate ./ci/gate
+	.bin/gate run --label-filter '$(subst /, && ,$(the_case))' --out .bin/figures debian/bullseye debian/trixie
+	@for layout in '' -narrow; do \
+		.bin/gate ladder $(the_case) .bin/figures/debian-{bullseye,trixie}/record.json \
+			--svg docs/overtaken-fin$$layout.svg $${layout:+--stacked}; \
 	done
 
 qemu: ## install QEMU where it is missing

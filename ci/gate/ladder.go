@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -26,6 +27,9 @@ func ladderCommand() *cobra.Command {
   gate ladder overtaken-fin/server-shutdown/ipv4 finwait-out/debian-*/record.json --svg ladder.svg`,
 		Args: cobra.RangeArgs(2, 3),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if stacked && svg == "" {
+				return errors.New("--stacked is about a drawing: name it with --svg FILE")
+			}
 			panels, err := loadPanels(args[0], args[1:])
 			switch {
 			case err != nil:

@@ -63,9 +63,9 @@ type fold struct {
 func (r *rung) lost() time.Duration { return r.left - r.since }
 
 const (
-	// lineHeight is a line of text's, and clear the room between a text and what
+	// lineHeight is a line of text's, and gap the room between a text and what
 	// comes before it.
-	lineHeight, clear = 12.0, 4.0
+	lineHeight, gap = 12.0, 4.0
 	// slant is how much lower than it leaves a segment arrives at least: it shows
 	// which way it goes.
 	slant = 7.0
@@ -104,7 +104,7 @@ func lay(events []teardown.Event, s scale, first int, notAbove float64) layout {
 			if s.folds(wait) {
 				f := fold{from: marks[i-1].at, to: m.at, cost: costOf(l.rungs, marks[i-1].at, m.at)}
 				height = max(height, f.room())
-				f.top = max(y, slices.Max(filled[:])) + clear
+				f.top = max(y, slices.Max(filled[:])) + gap
 				f.bottom = f.top + height
 				l.folds = append(l.folds, f)
 				for c := range filled {
@@ -115,7 +115,7 @@ func lay(events []teardown.Event, s scale, first int, notAbove float64) layout {
 			y += height
 		}
 		if m.opens(l.rungs, first) {
-			l.differs = max(y, slices.Max(filled[:])+lineHeight+2*clear, notAbove)
+			l.differs = max(y, slices.Max(filled[:])+lineHeight+2*gap, notAbove)
 			y = l.differs
 			for c := range filled {
 				filled[c] = y
@@ -126,7 +126,7 @@ func lay(events []teardown.Event, s scale, first int, notAbove float64) layout {
 	}
 	l.height = max(y, slices.Max(filled[:]))
 	for i := range l.folds {
-		l.folds[i].main = l.folds[i].cost != nil && !slices.ContainsFunc(l.folds, l.folds[i].isPartTo)
+		l.folds[i].main = l.folds[i].cost != nil && !slices.ContainsFunc(l.folds, l.folds[i].isMinorTo)
 	}
 	return l
 }
@@ -134,13 +134,13 @@ func lay(events []teardown.Event, s scale, first int, notAbove float64) layout {
 // room is what a fold's text needs.
 func (f fold) room() float64 {
 	if f.cost == nil {
-		return lineHeight + clear
+		return lineHeight + gap
 	}
-	return 3*lineHeight + clear
+	return 3*lineHeight + gap
 }
 
-// isPartTo reports whether another fold is a longer part of the same cost.
-func (f fold) isPartTo(other fold) bool {
+// isMinorTo reports whether another fold is a longer part of the same cost.
+func (f fold) isMinorTo(other fold) bool {
 	return other.cost == f.cost && (other.to-other.from > f.to-f.from || other.to-other.from == f.to-f.from && other.from < f.from)
 }
 
@@ -168,8 +168,19 @@ func marksOf(events []teardown.Event, rungs []rung) []mark {
 		}
 		marks = append(marks, mark{r, r.at, true})
 	}
-	slices.SortStableFunc(marks, func(a, b mark) int { return cmp.Compare(a.at, b.at) })
+	slices.SortStableFunc(marks, func(a, b mark) int {
+		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(b.waits(), a.waits()))
+	})
 	return marks
+}
+
+// waits is 1 for the departure of what will be overtaken, and otherwise 0: where only
+// what overtook it tells when it was made, it was made before that.
+func (m mark) waits() int {
+	if m.rung.Overtaken && !m.arrival {
+		return 1
+	}
+	return 0
 }
 
 // write breaks a rung's text into rows. What was held says what came of it where it
@@ -193,7 +204,7 @@ func (r *rung) write() {
 	case r.Copy: // it leaves with the first
 		r.end = all
 	default:
-		r.above, r.end = append(name, rows("held for "+inShort(r.at-r.left), remark)...), all
+		r.above, r.end = slices.Concat(name, rows("held for "+inShort(r.at-r.left), remark)), all
 	}
 }
 
@@ -234,7 +245,7 @@ func (m mark) opens(rungs []rung, number int) bool {
 func (m mark) place(y float64, filled *[columns]float64) float64 {
 	text, r := m.text(), m.rung
 	if len(text) > 0 {
-		y = max(y, filled[between]+float64(len(text))*lineHeight+clear+m.raised())
+		y = max(y, filled[between]+float64(len(text))*lineHeight+gap+m.raised())
 	}
 	if m.inMargin() {
 		y = max(y, filled[m.margin()]+lineHeight-3)

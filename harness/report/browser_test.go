@@ -168,13 +168,13 @@ func TestThePageInABrowser(t *testing.T) {
 	b := open(t, real(t), "")
 	b.want("the verdict comes first", `document.querySelector("h1").textContent === "no regression"`)
 	b.want("nothing is shown before it is asked for", `!document.querySelector("dialog").open`)
-	b.want("the story is told with both ladders", `document.querySelector(".story .broad svg.exchange desc").textContent.includes("bullseye") && document.querySelector(".story .broad svg.exchange desc").textContent.includes("trixie")`)
+	b.want("the story is told with both ladders", `document.querySelector(".story .broad svg.tcp-ladder desc").textContent.includes("bullseye") && document.querySelector(".story .broad svg.tcp-ladder desc").textContent.includes("trixie")`)
 
 	// From a cell of the table to both ladders, and back.
 	b.do(chromedp.Click(chromedp.CSS(`.grid td.improved a[href="#`+theCase+`"]`), chromedp.NodeVisible))
-	b.do(chromedp.WaitVisible(chromedp.CSS(`dialog[open] svg.exchange`)))
-	b.want("both kernels' ladders are in one drawing", `[..."bullseye trixie".split(" ")].every(k => [...document.querySelectorAll("dialog svg.exchange text")].some(t => t.textContent.includes(k)))`)
-	b.want("the first difference is marked", `[...document.querySelectorAll("dialog svg.exchange text")].some(t => t.textContent.includes("first difference"))`)
+	b.do(chromedp.WaitVisible(chromedp.CSS(`dialog[open] svg.tcp-ladder`)))
+	b.want("both kernels' ladders are in one drawing", `[..."bullseye trixie".split(" ")].every(k => [...document.querySelectorAll("dialog svg.tcp-ladder text")].some(t => t.textContent.includes(k)))`)
+	b.want("the first difference is marked", `[...document.querySelectorAll("dialog svg.tcp-ladder text")].some(t => t.textContent.includes("first difference"))`)
 	b.want("a screen reader is told where it is", `document.activeElement.id === "`+theCase+`" && document.querySelector("dialog").ariaLabel === "overtaken-fin/server-shutdown/ipv4"`)
 	b.want("the heading is not under the buttons", `document.querySelector("dialog h3").getBoundingClientRect().top >= document.querySelector("dialog form").getBoundingClientRect().bottom - 1`)
 	for _, theme := range []string{"light", "dark"} {
@@ -205,7 +205,7 @@ func TestThePageByKeyboard(t *testing.T) {
 	b.want("the first stop leads to the table", `location.hash === "#table"`)
 	b.do(chromedp.Focus(chromedp.CSS("#find")), chromedp.SendKeys(chromedp.CSS("#find"), "queued"))
 	b.want("the table is narrowed down", `document.querySelectorAll(".grid tr[data-c]:not([hidden])").length === 1 && document.querySelector("#found").textContent === "1 of 9"`)
-	b.do(chromedp.Focus(chromedp.CSS(`.grid tr:not([hidden]) th a`)), chromedp.KeyEvent(kb.Enter), chromedp.WaitVisible(chromedp.CSS(`dialog[open] svg.exchange`)))
+	b.do(chromedp.Focus(chromedp.CSS(`.grid tr:not([hidden]) th a`)), chromedp.KeyEvent(kb.Enter), chromedp.WaitVisible(chromedp.CSS(`dialog[open] svg.tcp-ladder`)))
 	b.want("the scenario is shown", `document.activeElement.id.startsWith("queued-fin")`)
 	b.do(chromedp.KeyEvent(kb.Escape), chromedp.WaitNotPresent(chromedp.CSS(`dialog[open]`)))
 	b.soon("the focus is back", `document.activeElement.hash.startsWith("#queued-fin")`)
@@ -222,7 +222,7 @@ func TestThePageOnAPhone(t *testing.T) {
 	}
 	b.want("the page is not wider than the phone", `document.documentElement.scrollWidth <= innerWidth`)
 	b.want("the ladders stand below each other", `document.querySelector(".story .narrow svg").getBoundingClientRect().width <= innerWidth && getComputedStyle(document.querySelector(".story .broad")).display === "none"`)
-	b.do(chromedp.Click(chromedp.CSS(`.story h3 a`)), chromedp.WaitVisible(chromedp.CSS(`dialog[open] svg.exchange`)))
+	b.do(chromedp.Click(chromedp.CSS(`.story h3 a`)), chromedp.WaitVisible(chromedp.CSS(`dialog[open] svg.tcp-ladder`)))
 	b.want("the scenario fills the phone", `document.querySelector("dialog").getBoundingClientRect().width === innerWidth`)
 	b.keep("phone-ladder")
 	b.quiet()
@@ -231,13 +231,13 @@ func TestThePageOnAPhone(t *testing.T) {
 // A link to a scenario works, also for those who let no page run a script.
 func TestALinkToAScenario(t *testing.T) {
 	b := open(t, real(t), "#"+theCase)
-	b.do(chromedp.WaitVisible(chromedp.CSS(`dialog[open] svg.exchange`)))
+	b.do(chromedp.WaitVisible(chromedp.CSS(`dialog[open] svg.tcp-ladder`)))
 	b.quiet()
 	if _, err := chromedp.Call(b.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}); err != nil {
 		t.Fatal(err)
 	}
 	b.do(chromedp.Reload())
-	b.do(chromedp.WaitVisible(chromedp.CSS(`#overtaken-fin\.server-shutdown\.ipv4 svg.exchange`)))
+	b.do(chromedp.WaitVisible(chromedp.CSS(`#overtaken-fin\.server-shutdown\.ipv4 svg.tcp-ladder`)))
 	b.do(chromedp.ScrollIntoView(chromedp.CSS(`#overtaken-fin\.server-shutdown\.ipv4 .command`)))
 	b.keep("no-script")
 }

@@ -145,10 +145,10 @@ func patterns(chosen, all []string) (out []string) {
 			if !within(kind, family) {
 				continue
 			}
-			switch n, of := beginning(chosen, kind), beginning(all, kind); {
-			case n == 1:
+			switch n, of := beginning(chosen, kind), beginning(all, kind); n {
+			case 1:
 				out = append(out, chosen[slices.IndexFunc(chosen, func(name string) bool { return within(name, kind) })])
-			case n == of:
+			case of:
 				out = append(out, fmt.Sprintf("%s/... (%d)", kind, n))
 			default:
 				out = append(out, fmt.Sprintf("%s/... (%d of %d)", kind, n, of))

@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -25,7 +26,7 @@ func TestPatterns(t *testing.T) {
 			t.Errorf("%s is put as %q, want %q", c.chosen, got, c.want)
 		}
 	}
-	some := append(all, "lost/client/bridged")
+	some := slices.Concat(all, []string{"lost/client/bridged"})
 	if got := patterns([]string{"lost/client/ipv4", "lost/client/ipv6"}, some); got[0] != "lost/client/... (2 of 3)" {
 		t.Errorf("a part is put as %q", got)
 	}

@@ -188,7 +188,7 @@ func TestThePageNamesItsParts(t *testing.T) {
 			t.Errorf("a drawing is neither named nor hidden from who does not see it: %v", svg.Attr)
 		}
 	}
-	for _, drawing := range find(page, classed("svg", "exchange")) {
+	for _, drawing := range find(page, classed("svg", "tcp-ladder")) {
 		if told := find(drawing, named("desc")); len(told) != 1 || !strings.Contains(textOf(told[0]), "In the end: ") {
 			t.Error("a ladder is not told in words")
 		}
@@ -214,7 +214,7 @@ func TestEveryScenarioHasItsLadders(t *testing.T) {
 		if want := 4; strings.HasPrefix(name, "behaviour/") && links != want/2 || !strings.HasPrefix(name, "behaviour/") && links != want {
 			t.Errorf("%s has links to %d files", name, links)
 		}
-		switch drawn, texts := len(find(article, classed("svg", "exchange"))), len(find(article, named("figure"))); {
+		switch drawn, texts := len(find(article, classed("svg", "tcp-ladder"))), len(find(article, named("figure"))); {
 		case drawn+texts == 0 && !strings.Contains(textOf(article), "It went like"):
 			t.Errorf("%s has no ladder", name)
 		case run.change(1, name) == Improved && drawn != 1:

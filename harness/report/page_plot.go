@@ -63,7 +63,7 @@ func (v *scenarioView) plot(scenarios []Scenario) {
 			drawLane(&out, at, 6+8*int(side), "p"+side.String()[:1])
 		}
 		if out.Len() > 0 {
-			v.Cells[i].Plot = template.HTML(out.String()) //nolint:gosec // numbers and letters of ours
+			v.Cells[i].Plot = template.HTML(out.String()) // numbers and letters of ours
 		}
 	}
 }

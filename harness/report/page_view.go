@@ -80,8 +80,8 @@ type familyView struct {
 func newPage() pageView {
 	return pageView{
 		Policy: policy(),
-		Style:  template.CSS(pageStyle + drawingStyle()), //nolint:gosec // ours
-		Script: template.JS(pageScript),                  //nolint:gosec // ours
+		Style:  template.CSS(pageStyle + drawingStyle()), // ours
+		Script: template.JS(pageScript),                  // ours
 	}
 }
 
