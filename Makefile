@@ -45,15 +45,15 @@ specs: ## run the suite on this machine's own kernel (ARGS="--require-all --reco
 	go test -c -o .bin/specs.test ./specs
 	.bin/specs.test --ginkgo.randomize-all --ginkgo.fail-on-empty --ginkgo.poll-progress-after=30s $(ARGS)
 
-test: vm-test browser-test unit specs ## run the unit tests, the suite on this kernel, the suite on two kernels in VMs, the page in a browser
+test: vm-test browser-test unit specs ## run the unit tests, the suite on this kernel and in VMs, and the report in a browser
 
 unit: root ## run the unit tests
 	@echo "The unit tests"
 	$(go_test) $$(go list ./... | grep -v /specs)
 
-vm-test: qemu keyring ## run the suite on an old and a new kernel in VMs
-	@echo "The suite on an old and a new kernel, in VMs"
-	go test -count=1 -timeout 30m -tags vm -run '^(TestTheCase|TestBehaviours|TestEveryOrder|TestGuests)' ./ci/gate
+vm-test: qemu keyring ## run the suite on old and new kernels in VMs
+	@echo "The suite on old and new kernels, in VMs"
+	go test -count=1 -timeout 30m -tags vm -run '^(TestTheCase|TestBehaviours|TestLongTimers|TestColdAndWarm|TestEveryOrder|TestGuests)' ./ci/gate
 
 browser-test: chromium ## open the report in a browser, and leave pictures of it in finwait-out/pictures
 	@echo "The report in a browser"

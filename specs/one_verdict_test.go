@@ -26,7 +26,7 @@ var _ = Describe("However a FIN was overtaken, the verdict is the same", func() 
 			var played []teardown.Trial
 			for _, way := range ways(path) {
 				trial, err := scenario.Play(ctx, scenario.Scenario{
-					Name: name + way.suffix, Family: topologies.IPv4, Server: path.Behaviour, Disturbance: way.disturbance,
+					Name: name + way.suffix, Family: topologies.IPv4, Server: path.Behaviour, Disturbance: way.disturbance, Noise: noise,
 				})
 				var missing *kernel.MissingCapability
 				if errors.As(err, &missing) {

@@ -25,6 +25,7 @@ import (
 	. "github.com/onsi/gomega"
 	gomega "github.com/onsi/gomega/types"
 
+	"github.com/finwait/finwait/harness/clock"
 	"github.com/finwait/finwait/harness/kernel"
 	"github.com/finwait/finwait/harness/ladder"
 	. "github.com/finwait/finwait/harness/matchers"
@@ -32,6 +33,7 @@ import (
 	"github.com/finwait/finwait/harness/rootless"
 	"github.com/finwait/finwait/harness/scenario"
 	"github.com/finwait/finwait/harness/teardown"
+	"github.com/finwait/finwait/harness/vm/held"
 )
 
 var (
@@ -47,7 +49,25 @@ var forbidden error
 
 func TestMain(m *testing.M) {
 	forbidden = rootless.Enter()
+	if held.Held() {
+		if err := awaitErrand(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(2)
+		}
+	}
 	os.Exit(m.Run())
+}
+
+// awaitErrand waits, in a guest that is kept, for what the suite is to do. What takes
+// long and is the same each time comes before.
+func awaitErrand() error {
+	scenario.Prepare()
+	args, err := held.Await()
+	if err != nil {
+		return err
+	}
+	os.Args = append(os.Args[:1], args...)
+	return nil
 }
 
 func TestSpecs(t *testing.T) {
@@ -88,7 +108,27 @@ var (
 	evidence  report.Evidence
 )
 
+// progress is how far the suite is.
+var progress report.Progress
+
+var _ = ReportBeforeSuite(func(r Report) { progress.Of = r.PreRunStats.SpecsThatWillRun })
+
+var _ = ReportAfterEach(func(r SpecReport) {
+	if r.NumAttempts == 0 {
+		return // it was not to be run
+	}
+	progress.Done++
+	record(report.Entry{Progress: &progress})
+})
+
+// noise is what the machine's clock is disturbed by, if it can be.
+var noise *clock.Noise
+
 var _ = BeforeSuite(func() {
+	if *clockName != "virtual" {
+		noise = clock.ListenToNoise()
+		DeferCleanup(noise.Close)
+	}
 	if *trials < 1 {
 		Fail(fmt.Sprintf("--trials %d: a scenario is played at least once", *trials))
 	}
@@ -119,6 +159,7 @@ func Teardown(s scenario.Scenario, also ...gomega.GomegaMatcher) bool {
 		if s.TakesMinutes() && *clockName != "virtual" {
 			cannotPlay(ctx, s, &kernel.MissingCapability{Name: "a virtual clock", Err: errors.New("it takes minutes on a real one")})
 		}
+		s.Noise = noise
 		for trial, err := range scenario.Repeat(ctx, s, n, 0) {
 			if err != nil {
 				cannotPlay(ctx, s, err)

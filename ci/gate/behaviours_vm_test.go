@@ -52,6 +52,8 @@ var knownBehaviours = map[string]known{
 	"rto-min": {"absent", "obeyed"},
 	// Since 6.15 (1280c26228bd).
 	"rto-max": {"absent", "absent"},
+	// Later than 6.12.
+	"tw-reuse-delay": {"absent", "absent"},
 	// tcp_twsk_unique looks at the mini-socket's state in both, since 5.10.234 and 6.11.4.
 	"connect-over-fin-wait2": {"refused", "refused"},
 	// tcp_shutdown leaves SYN_RECV to tcp_rcv_state_process in both, since 5.10.218 and 6.8.11.

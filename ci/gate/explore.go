@@ -66,7 +66,7 @@ func (e explorer) run(ctx context.Context, args []string) error {
 	defer programs.remove()
 
 	maps := make([]*explore.Map, len(images))
-	failure := e.onEach(ctx, images, func(i int, out io.Writer, indent string) (err error) {
+	failure := e.onEach(ctx, images, func(i int, out *screen, indent string) (err error) {
 		maps[i], err = e.exploreOn(ctx, images[i], programs, out, indent)
 		return err
 	})
@@ -112,7 +112,7 @@ func writeOrders(page string, maps []*explore.Map) error {
 
 // exploreOn explores on one kernel and writes its map. There is none where nothing was
 // found.
-func (e explorer) exploreOn(ctx context.Context, image kernel.Image, p programs, out io.Writer, indent string) (*explore.Map, error) {
+func (e explorer) exploreOn(ctx context.Context, image kernel.Image, p programs, out *screen, indent string) (*explore.Map, error) {
 	var entries []explore.Entry
 	_, err := e.runOn(ctx, image, p, job{e.args, func(line []byte) error {
 		var entry explore.Entry
@@ -124,7 +124,7 @@ func (e explorer) exploreOn(ctx context.Context, image kernel.Image, p programs,
 			fmt.Fprintf(out, "%s%v: %v\n", indent, entry.Pair, entry.Sum)
 		}
 		return nil
-	}})
+	}, out.notices(indent)})
 	if len(entries) == 0 {
 		if err == nil {
 			err = fmt.Errorf("%s: the suite explored nothing", image.Source)

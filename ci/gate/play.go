@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"sync"
 	"time"
@@ -21,7 +20,7 @@ import (
 // that kernel is through. The records are in the order of the kernels.
 func (o options) play(ctx context.Context, images []kernel.Image, programs programs) ([]*report.Record, error) {
 	records := make([]*report.Record, len(images))
-	err := o.onEach(ctx, images, func(i int, out io.Writer, indent string) error {
+	err := o.onEach(ctx, images, func(i int, out *screen, indent string) error {
 		record, err := o.playOn(ctx, images[i], programs, out, indent)
 		records[i] = record
 		if len(record.Scenarios) == 0 {
@@ -36,11 +35,11 @@ func (o options) play(ctx context.Context, images []kernel.Image, programs progr
 // room for, and gives it what each line that it prints begins with. A kernel that
 // fails does not stop the others, but for an interrupt, which ends them all. The
 // errors are in the order of the kernels.
-func (o options) onEach(ctx context.Context, images []kernel.Image, do func(i int, out io.Writer, indent string) error) error {
+func (o options) onEach(ctx context.Context, images []kernel.Image, do func(i int, out *screen, indent string) error) error {
 	var (
 		places  = o.sideBySide(images, room())
 		free    = semaphore.NewWeighted(int64(places))
-		out     = &lineWriter{out: o.stdout}
+		out     = newScreen(o.stdout)
 		kernels sync.WaitGroup
 		failed  = make([]error, len(images))
 	)
@@ -64,38 +63,45 @@ func (o options) onEach(ctx context.Context, images []kernel.Image, do func(i in
 		})
 	}
 	kernels.Wait()
+	out.close()
 	return errors.Join(failed...)
 }
 
 // playOn runs the suite on one kernel. It prints each trial on a line that
 // begins with the indent.
-func (o options) playOn(ctx context.Context, image kernel.Image, programs programs, out io.Writer, indent string) (*report.Record, error) {
+func (o options) playOn(ctx context.Context, image kernel.Image, programs programs, out *screen, indent string) (*report.Record, error) {
 	record := report.New(report.Kernel{
 		Release: image.Release, Source: image.Source, Version: image.Version, Notes: image.Notes,
 	}, string(o.clockOf(image)))
 	record.Environment = environment(image)
 	args := func(file string) []string { return o.suiteArgs(o.clockOf(image), file) }
+	far := out.begin(image.Source)
+	defer out.end(far)
 	begun := time.Now()
 	var first time.Duration // of the host's time, to the first entry
 	guest, err := o.runOn(ctx, image, programs, job{args, func(line []byte) error {
-		if first == 0 {
-			first = time.Since(begun)
-		}
 		var entry report.Entry
 		if err := json.Unmarshal(line, &entry); err != nil {
 			return fmt.Errorf("the suite reported what is no entry of a record: %w", err)
+		}
+		if entry.Progress != nil {
+			out.reach(far, *entry.Progress)
+			return nil
+		}
+		if first == 0 {
+			first = time.Since(begun)
 		}
 		if err := record.Add(entry); err != nil {
 			return err
 		}
 		fmt.Fprintf(out, "%s%s\n", indent, entry.Summary())
 		return nil
-	}})
+	}, out.notices(indent)})
 	record.Accelerator = string(guest.Accelerator)
 	if err != nil {
 		record.Incomplete = firstLine(err.Error())
 	} else {
-		fmt.Fprintf(out, "%s%d scenarios: %s\n", indent, len(record.Scenarios), spent(first, time.Since(begun), guest))
+		fmt.Fprintf(out, "%splayed %d, %s\n", indent, len(record.Scenarios), spent(first, time.Since(begun), guest))
 	}
 	return record, err
 }
@@ -128,17 +134,4 @@ func longestName(images []kernel.Image) (columns int) {
 		columns = max(columns, len(image.Source))
 	}
 	return columns
-}
-
-// A lineWriter is written whole lines by several goroutines.
-type lineWriter struct {
-	mu  sync.Mutex
-	out io.Writer
-}
-
-// Write implements io.Writer.
-func (w *lineWriter) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.out.Write(p)
 }

@@ -1,12 +1,10 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/finwait/finwait/harness/kernel"
@@ -50,25 +48,6 @@ func TestAvailableMemory(t *testing.T) {
 		}
 		if got != want {
 			t.Errorf("%q: %d, want %d", meminfo, got, want)
-		}
-	}
-}
-
-func TestLinesOfSeveralKernelsDoNotMix(t *testing.T) {
-	var out strings.Builder
-	lines := &lineWriter{out: &out}
-	var kernels sync.WaitGroup
-	for i := range 8 {
-		kernels.Go(func() {
-			for range 500 {
-				fmt.Fprintf(lines, "%s%s\n", strings.Repeat(fmt.Sprint(i), 20), "end")
-			}
-		})
-	}
-	kernels.Wait()
-	for line := range strings.Lines(out.String()) {
-		if line != strings.Repeat(line[:1], 20)+"end\n" {
-			t.Fatalf("a line is %q", line)
 		}
 	}
 }

@@ -72,10 +72,11 @@ func (o options) suiteArgs(clock vm.Clock, record string) []string {
 var guestModules = []string{"veth", "sch_prio", "sch_netem", "cls_u32", "tcp_diag", "bridge"}
 
 // A job is what the suite is to do: its arguments, given the file that its entries go
-// to, and what is done with each entry.
+// to, what is done with each entry, and with what is to be said of the guest.
 type job struct {
-	args  func(record string) []string
-	entry func([]byte) error
+	args   func(record string) []string
+	entry  func([]byte) error
+	notice func(string)
 }
 
 // runOn has the suite do a job on a kernel. The result tells of the guest, if there
@@ -94,9 +95,9 @@ func (o options) runInGuest(ctx context.Context, image kernel.Image, p programs,
 	var console tail
 	machine := vm.Machine{
 		Kernel: image, Modules: guestModules, Clock: vm.Clock(o.clock), Console: &console,
-		Cache: machines(), Cold: o.cold, Notice: func(notice string) { fmt.Fprintln(o.stderr, notice) },
+		Cache: machines(), Cold: o.cold, Notice: j.notice,
 	}
-	payload := vm.Payload{Init: p.init, Binary: p.suite, Args: j.args(vm.StreamPath)}
+	payload := vm.Payload{Init: p.init, Binary: p.suite, Args: j.args(vm.StreamPath), Held: true}
 	result, err := machine.Run(ctx, payload, func(line []byte) {
 		if err := j.entry(line); err != nil {
 			cancel(err)

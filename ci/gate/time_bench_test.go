@@ -95,6 +95,8 @@ func (p prepared) job(each func() error) job {
 	return job{
 		args:  func(record string) []string { return p.suiteArgs(p.clockOf(p.images[0]), record) },
 		entry: func([]byte) error { return each() },
+
+		notice: func(string) {},
 	}
 }
 

@@ -21,6 +21,7 @@ func All() []Question {
 		establishedCounter,
 		rtoMin,
 		rtoMax,
+		twReuseDelay,
 		echoOfLateFIN,
 		shutdownInHandshake,
 	}

@@ -119,6 +119,15 @@ type Entry struct {
 	Error       string                 `json:"error,omitempty"`
 	Trial       *teardown.Trial        `json:"trial,omitempty"`
 	Observation *behaviour.Observation `json:"observation,omitempty"`
+	// Progress is how far the suite is, in an entry that has nothing else: it is no
+	// part of a record.
+	Progress *Progress `json:"progress,omitempty"`
+}
+
+// Progress is how many specs are done, of those that are to be run.
+type Progress struct {
+	Done int `json:"done"`
+	Of   int `json:"of"`
 }
 
 // New returns the record of a run that has not begun.

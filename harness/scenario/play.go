@@ -84,6 +84,7 @@ func (b *testbed) record(ctx context.Context) (*teardown.Exchange, error) {
 		return nil, because(ctx, err)
 	}
 	late.Stop()
+	begun := clock.Now()
 	closing, stop := context.WithTimeout(ctx, r.deadline())
 	defer stop()
 	err := r.close(closing)
@@ -98,6 +99,9 @@ func (b *testbed) record(ctx context.Context) (*teardown.Exchange, error) {
 	}
 	if err := r.collect(ctx); err != nil {
 		return nil, err
+	}
+	if r.Noise != nil {
+		r.exchange.Noise = r.Noise.Worst(begun, clock.Now())
 	}
 	if r.Reopens {
 		if err := r.reopen(ctx); err != nil {

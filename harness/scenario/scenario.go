@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/finwait/finwait/harness/clock"
 	"github.com/finwait/finwait/harness/lab"
 	"github.com/finwait/finwait/harness/segment"
 	"github.com/finwait/finwait/harness/sock"
@@ -47,6 +48,9 @@ type Scenario struct {
 	// the port that it had, again and again until it is let. Its sysctls have to leave
 	// it no other port.
 	Reopens bool
+	// Noise is what measures how late the machine is, where the clock goes on
+	// meanwhile; nil where it is a virtual one. A verdict takes it into account.
+	Noise *clock.Noise
 	// Deadline is how long after the first closing call a trial is given up as
 	// stuck; 0 is ten seconds, enough for five retransmissions, and an hour where
 	// an end is waited for until it is gone.

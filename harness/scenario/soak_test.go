@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/finwait/finwait/harness/clock"
 	"github.com/finwait/finwait/harness/scenario"
 	"github.com/finwait/finwait/harness/teardown"
 )
@@ -37,6 +38,8 @@ func TestSoak(t *testing.T) {
 func soak(t *testing.T, how string) {
 	t.Helper()
 	s := overtakenFIN
+	s.Noise = clock.ListenToNoise()
+	defer s.Noise.Close()
 	outcomes := map[teardown.Outcome]int{}
 	why := map[string]int{}
 	began := time.Now()

@@ -20,6 +20,8 @@ type Cause struct {
 	Reason string `json:"reason,omitempty"`
 	// Evidence is what that is known from.
 	Evidence []string `json:"evidence"`
+
+	silent bool // nothing but its absence speaks of what was made of the segment
 }
 
 // String is "dropped by the server in FIN_WAIT2 (TCP_OLD_ACK): ...".
@@ -77,6 +79,7 @@ func (t *Trial) causeOf(x *Exchange, s segment.Side, r repetition) Cause {
 	}
 	cause.State = stateAt(t.Paths[receiver], judged)
 	if len(cause.Evidence) == 0 {
+		cause.silent = cause.Reason == ""
 		cause.Evidence = append(cause.Evidence, fmt.Sprintf("it arrived, and the %v did not answer", receiver))
 	}
 	if n := t.ChallengeACKs[receiver]; n > 0 {

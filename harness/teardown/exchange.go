@@ -28,6 +28,10 @@ type Exchange struct {
 	// Reopening is what came of it that the client opened a connection anew; nil where
 	// it did not.
 	Reopening *Reopening `json:"reopening,omitempty"`
+	// Noise is how long this machine kept a thread waiting, at most, whose time had
+	// come while the teardown was recorded; 0 for less than a millisecond, and where
+	// the clock is virtual, which stands still meanwhile.
+	Noise time.Duration `json:"noise_ns,omitempty"`
 	// TapError is how far the taps' times can be off those of calls and notices.
 	TapError time.Duration `json:"tap_error_ns,omitempty"`
 	// Unheard says of each source that could not be listened to, why not.

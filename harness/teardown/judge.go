@@ -40,6 +40,7 @@ func Judge(x *Exchange) Trial {
 	}
 	t.readReopening(x)
 	t.holdAgainstAsked(x)
+	t.holdAgainstNoise(x)
 	reset := x.wasReset()
 	lasting, lasts := x.lasts()
 	switch {

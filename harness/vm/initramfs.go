@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -37,15 +38,15 @@ func temporaryError(what string, err error) error {
 	return fmt.Errorf("make %s: %w", what, err)
 }
 
-// newInitramfs writes what the guest boots into: init and the modules, not
-// compressed, which would cost the guest more than to copy them. It is the same to
-// the letter for the same content.
-func newInitramfs(init string, modules []kernel.Module) (*os.File, error) {
+// newInitramfs writes what the guest boots into: init, the program and the modules.
+// It is not compressed: to decompress 16 MB costs the guest more than to copy them,
+// 0.9 s against 0.3 s. It is the same to the letter for the same content.
+func newInitramfs(p Payload, modules []kernel.Module) (*os.File, error) {
 	file, err := temporaryFile("initramfs")
 	if err != nil {
 		return nil, err
 	}
-	err = writeInitramfs(file, init, modules)
+	err = writeInitramfs(file, p, modules)
 	if err == nil {
 		_, err = file.Seek(0, io.SeekStart)
 	}
@@ -56,20 +57,21 @@ func newInitramfs(init string, modules []kernel.Module) (*os.File, error) {
 	return file, nil
 }
 
-func writeInitramfs(w io.Writer, init string, modules []kernel.Module) error {
+func writeInitramfs(w io.Writer, p Payload, modules []kernel.Module) error {
 	buffer := bufio.NewWriterSize(w, 1<<20)
 	archive := cpio.Newc.Writer(buffer)
 	records := []cpio.Record{
 		cpio.Directory("dev", 0o755),
 		// The kernel opens it for init before anything is mounted.
 		cpio.CharDev("dev/console", 0o600, 5, 1),
+		cpio.Directory("bin", 0o755),
 		cpio.Directory("root", 0o700),
 		cpio.Directory(inArchive(guest.ModulesPath), 0o755),
 	}
 	if err := cpio.WriteRecords(archive, records); err != nil {
 		return err
 	}
-	var plan guest.Plan
+	plan := guest.Plan{Program: p.program()}
 	for _, m := range modules {
 		ko, err := m.Read()
 		if err != nil {
@@ -88,8 +90,13 @@ func writeInitramfs(w io.Writer, init string, modules []kernel.Module) error {
 	if err := archive.WriteRecord(cpio.StaticFile(inArchive(guest.PlanPath), string(text), 0o644)); err != nil {
 		return err
 	}
-	if err := writeProgram(archive, "init", init); err != nil {
+	if err := writeProgram(archive, "init", p.Init); err != nil {
 		return fmt.Errorf("the guest's init: %w", err)
+	}
+	if p.Binary != "" {
+		if err := writeProgram(archive, inArchive(plan.Program.Path), p.Binary); err != nil {
+			return fmt.Errorf("the payload: %w", err)
+		}
 	}
 	if err := cpio.WriteTrailer(archive); err != nil {
 		return err
@@ -98,7 +105,7 @@ func writeInitramfs(w io.Writer, init string, modules []kernel.Module) error {
 }
 
 func writeProgram(archive cpio.RecordWriter, name, file string) error {
-	program, err := openProgram(file)
+	program, err := os.Open(file)
 	if err != nil {
 		return err
 	}
@@ -107,27 +114,21 @@ func writeProgram(archive cpio.RecordWriter, name, file string) error {
 	if err != nil {
 		return err
 	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is not a file", file)
+	}
 	return archive.WriteRecord(cpio.Record{
 		ReaderAt: io.NewSectionReader(program, 0, info.Size()),
 		Info:     cpio.Info{Name: name, Mode: cpio.S_IFREG | 0o755, FileSize: uint64(info.Size())},
 	})
 }
 
-// openProgram opens a program to be copied.
-func openProgram(path string) (*os.File, error) {
-	program, err := os.Open(path)
-	if err != nil {
-		return nil, err
+// program is what the guest's init knows of the payload from the beginning.
+func (p Payload) program() guest.Program {
+	if p.Binary == "" {
+		return guest.Program{}
 	}
-	switch info, err := program.Stat(); {
-	case err != nil:
-		program.Close()
-		return nil, err
-	case !info.Mode().IsRegular():
-		program.Close()
-		return nil, fmt.Errorf("%s is not a file", path)
-	}
-	return program, nil
+	return guest.Program{Path: path.Join("/bin", filepath.Base(p.Binary)), Env: p.Env, Held: p.Held}
 }
 
 // inArchive gives a path of the guest's as it stands in the archive.

@@ -20,7 +20,7 @@ func TestInitramfs(t *testing.T) {
 	g := NewWithT(t)
 	t.Setenv("TMPDIR", t.TempDir())
 	payload, modules := files(t)
-	initramfs, err := newInitramfs(payload.Init, modules)
+	initramfs, err := newInitramfs(payload, modules)
 	g.Expect(err).NotTo(HaveOccurred())
 	defer initramfs.Close()
 	g.Expect(temporaryFiles()).To(BeEmpty(), "the file has a name")
@@ -28,22 +28,25 @@ func TestInitramfs(t *testing.T) {
 	archive, err := cpio.ArchiveFromReader(cpio.Newc.Reader(initramfs))
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(archive.Order).To(Equal([]string{
-		"dev", "dev/console", "root", "modules",
-		"modules/veth.ko", "modules/sch_netem.ko", "plan.json", "init",
+		"dev", "dev/console", "bin", "root", "modules",
+		"modules/veth.ko", "modules/sch_netem.ko", "plan.json", "init", "bin/suite",
 	}))
 	console := archive.Files["dev/console"].Info
 	g.Expect([]uint64{console.Mode, console.Rmajor, console.Rminor}).To(Equal([]uint64{cpio.S_IFCHR | 0o600, 5, 1}))
 	for name, content := range map[string]string{
-		"init": "init's code", "modules/veth.ko": "veth's code", "modules/sch_netem.ko": "netem's code",
+		"init": "init's code", "bin/suite": "the suite's code", "modules/veth.ko": "veth's code", "modules/sch_netem.ko": "netem's code",
 	} {
 		g.Expect(contentOf(t, archive, name)).To(Equal(content))
 	}
-	g.Expect(archive.Files["init"].Mode).To(BeEquivalentTo(cpio.S_IFREG | 0o755))
+	for _, program := range []string{"init", "bin/suite"} {
+		g.Expect(archive.Files[program].Mode).To(BeEquivalentTo(cpio.S_IFREG | 0o755))
+	}
 
 	path := filepath.Join(t.TempDir(), "plan")
 	g.Expect(os.WriteFile(path, []byte(contentOf(t, archive, "plan.json")), 0o644)).To(Succeed())
 	g.Expect(guest.ReadPlan(path)).To(Equal(guest.Plan{
 		Modules: []guest.Module{{Name: "veth", Path: "/modules/veth.ko"}, {Name: "sch_netem", Path: "/modules/sch_netem.ko"}},
+		Program: guest.Program{Path: "/bin/suite", Env: []string{"A=b"}},
 	}))
 }
 
@@ -61,7 +64,7 @@ func TestInitramfsFails(t *testing.T) {
 			g := NewWithT(t)
 			payload, modules := files(t)
 			c.spoil(&payload, modules)
-			_, err := newInitramfs(payload.Init, modules)
+			_, err := newInitramfs(payload, modules)
 			g.Expect(err).To(MatchError(ContainSubstring(c.want)))
 			g.Expect(temporaryFiles()).To(BeEmpty())
 		})
@@ -74,7 +77,7 @@ func TestInitramfsWithoutSpace(t *testing.T) {
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	g.Expect(err).NotTo(HaveOccurred())
 	defer full.Close()
-	g.Expect(writeInitramfs(full, payload.Init, modules)).To(MatchError(syscall.ENOSPC))
+	g.Expect(writeInitramfs(full, payload, modules)).To(MatchError(syscall.ENOSPC))
 	g.Expect(temporaryError("it", syscall.ENOSPC)).To(MatchError(ContainSubstring("point TMPDIR to")))
 }
 
@@ -82,7 +85,7 @@ func TestInitramfsWithoutFolder(t *testing.T) {
 	g := NewWithT(t)
 	t.Setenv("TMPDIR", filepath.Join(t.TempDir(), "missing"))
 	payload, modules := files(t)
-	_, err := newInitramfs(payload.Init, modules)
+	_, err := newInitramfs(payload, modules)
 	g.Expect(err).To(MatchError(fs.ErrNotExist))
 }
 

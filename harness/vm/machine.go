@@ -45,12 +45,12 @@ type Machine struct {
 	Clock Clock
 	// CPUs is the number of processors, 0 for one.
 	CPUs int
-	// MemoryMiB is the guest's memory in MiB, 0 for 256 or, where the program to
-	// run is larger than 64 MiB, four to eight times its size.
+	// MemoryMiB is the guest's memory in MiB, 0 for 256 or, where programs
+	// and modules are larger than 64 MiB, four times their size.
 	MemoryMiB int
 	// Cache is the folder for what later runs go by: the machine as it is when it has
-	// booted, with its memory (some 100 MB), from which the next run goes on instead
-	// of booting; and whether KVM works. It is made if it is missing. If Cache is
+	// booted, with the payload in its memory (some 100 MB), from which the next run
+	// of the same goes on instead of booting; and whether KVM works. It is made if it is missing. If Cache is
 	// empty, nothing is remembered.
 	Cache string
 	// Cold has the machine boot, and not be kept, whatever is in the Cache.
@@ -74,17 +74,21 @@ type Machine struct {
 
 // A Payload is the program to run in the guest. Both files have to be
 // statically linked programs for linux/amd64, such as Go builds with
-// CGO_ENABLED=0. Nothing but Init has a part in the boot.
+// CGO_ENABLED=0.
 type Payload struct {
 	// Init is the file of the program in the folder init.
 	Init string
-	// Binary is the file of the program to run.
+	// Binary is the file of the program to run; where it is empty, the guest boots
+	// and powers off.
 	Binary string
 	// Args are its arguments, without its name.
 	Args []string
 	// Env is added to its environment, KEY=VALUE each. PATH, HOME and TMPDIR
 	// are set.
 	Env []string
+	// Held is true of a program that calls held.Await. It is started before the
+	// machine is kept, so that what it does before that is done once.
+	Held bool
 }
 
 // A Result is what a guest that did its work leaves.
@@ -202,11 +206,11 @@ func (m Machine) patience() time.Duration {
 	return m.Patience
 }
 
-// memoryMiB leaves room for the program, which is on the disk, in the guest's file
-// system, and for what it needs.
-func (m Machine) memoryMiB(disk int64) int {
+// memoryMiB leaves room for an initramfs, the file system that the kernel makes of
+// it, half of the memory at most, and what the program needs.
+func (m Machine) memoryMiB(initramfs int64) int {
 	if m.MemoryMiB == 0 {
-		return int(4 * disk >> 20)
+		return max(256, int(4*initramfs>>20))
 	}
 	return m.MemoryMiB
 }

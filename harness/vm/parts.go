@@ -18,8 +18,8 @@ import (
 type parts struct {
 	qemu      string // the program's path
 	initramfs *os.File
+	size      int64 // of the initramfs
 	disk      *os.File
-	diskSize  int64
 	shape     shape
 }
 
@@ -30,10 +30,15 @@ func (m Machine) prepare(program string, p Payload, modules []kernel.Module) (ma
 			made.close()
 		}
 	}()
-	if made.initramfs, err = newInitramfs(p.Init, modules); err != nil {
+	if made.initramfs, err = newInitramfs(p, modules); err != nil {
 		return nil, err
 	}
-	if made.disk, made.diskSize, err = newDisk(p); err != nil {
+	info, err := made.initramfs.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("measure the initramfs: %w", err)
+	}
+	made.size = info.Size()
+	if made.disk, err = newDisk(p.Args); err != nil {
 		return nil, err
 	}
 	if m.keeps() {
@@ -52,7 +57,7 @@ func (p *parts) close() {
 
 // launch begins a command line: the machine and its disk.
 func (p *parts) launch(m Machine) *launch {
-	l := &launch{args: m.machineArguments(p.diskSize)}
+	l := &launch{args: m.machineArguments(p.size)}
 	l.add(
 		"-blockdev", "driver=file,node-name=errand,read-only=on,locking=off,filename="+l.inherit(p.disk),
 		"-device", "virtio-blk-pci,ioeventfd=off,drive=errand",
@@ -65,7 +70,7 @@ func (m Machine) shapeOf(p *parts) (s shape, err error) {
 	if s.QEMU, err = qemuVersion(p.qemu); err != nil {
 		return s, err
 	}
-	s.Machine = strings.Join(append(m.machineArguments(p.diskSize), m.kernelArguments()), " ")
+	s.Machine = strings.Join(append(m.machineArguments(p.size), m.kernelArguments()), " ")
 	if m.accelerator == KVM {
 		s.Machine += " on " + processor() // which the guest has found out all about
 	}
@@ -100,7 +105,7 @@ func digest(r io.Reader) (string, error) {
 // kind: what else is not as it was makes it useless, and is replaced.
 func (m Machine) statePath(p *parts) string {
 	name := fmt.Sprintf("%s_%.16s_%s_%s_%dM%s",
-		m.Kernel.Release, p.shape.Kernel, m.clock(), m.accelerator, m.memoryMiB(p.diskSize), stateSuffix)
+		m.Kernel.Release, p.shape.Kernel, m.clock(), m.accelerator, m.memoryMiB(p.size), stateSuffix)
 	return filepath.Join(m.Cache, fileName(name))
 }
 

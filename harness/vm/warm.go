@@ -35,7 +35,7 @@ func (s shape) differs(from shape) (part string, differs bool) {
 		{"QEMU", s.QEMU, from.QEMU},
 		{"command line", s.Machine, from.Machine},
 		{"kernel", s.Kernel, from.Kernel},
-		{"initramfs", s.Initramfs, from.Initramfs},
+		{"init, payload or module", s.Initramfs, from.Initramfs},
 	} {
 		if p.a != p.b {
 			return p.name, true
@@ -114,8 +114,9 @@ func readStateHeader(file io.Reader) (header stateHeader, err error) {
 // A newState is a file in which a machine is being kept. Until it is whole it has
 // another name.
 type newState struct {
-	file *os.File
-	path string
+	file  *os.File
+	path  string
+	whole bool
 }
 
 const partialSuffix = ".partial"
@@ -130,21 +131,36 @@ func createState(path string) (*newState, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &newState{file, path}
 	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		file.Close()
 		return nil, err
 	}
-	// A killed process may have left a part.
-	if err := file.Truncate(0); err != nil {
-		s.discard()
-		return nil, err
+	// Whoever had the lock before may have given the file its own name, or removed it.
+	if !isFile(path+partialSuffix, file) {
+		file.Close()
+		return nil, unix.EWOULDBLOCK
 	}
-	if _, err := file.Seek(stateOffset, io.SeekStart); err != nil {
+	s := &newState{file: file, path: path}
+	// A killed process may have left a part.
+	err = file.Truncate(0)
+	if err == nil {
+		_, err = file.Seek(stateOffset, io.SeekStart)
+	}
+	if err != nil {
 		s.discard()
 		return nil, err
 	}
 	return s, nil
+}
+
+// isFile reports whether a path leads to a file that is open.
+func isFile(path string, file *os.File) bool {
+	there, err := os.Stat(path)
+	if err != nil {
+		return false
+	}
+	own, err := file.Stat()
+	return err == nil && os.SameFile(there, own)
 }
 
 // complete gives what QEMU has written its header and its name.
@@ -167,12 +183,18 @@ func (s *newState) complete(of shape) error {
 	if _, err := s.file.WriteAt(text, 0); err != nil {
 		return err
 	}
-	return os.Rename(s.file.Name(), s.path)
+	if err := os.Rename(s.path+partialSuffix, s.path); err != nil {
+		return err
+	}
+	s.whole = true
+	return nil
 }
 
-// discard removes what is not complete.
+// discard removes what is not whole, and gives the lock back.
 func (s *newState) discard() {
-	os.Remove(s.path + partialSuffix)
+	if !s.whole {
+		os.Remove(s.path + partialSuffix)
+	}
 	s.file.Close()
 }
 

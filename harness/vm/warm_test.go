@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -62,6 +63,47 @@ func TestWarm(t *testing.T) {
 			g.Expect([]int{seen[1].Port, seen[2].Port}).NotTo(Equal([]int{seen[0].Port, seen[0].Port}))
 		})
 	}
+}
+
+// A held program is started once, and goes on in each guest with what it is told
+// there.
+func TestHeld(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	payload := build(t)
+	payload.Held = true
+	m := Machine{Kernel: cachedKernels(t)[0], Cache: t.TempDir()}
+	var printed []string
+	for i, status := range []string{"3", "4", "5"} {
+		var console bytes.Buffer
+		m.Console = &console
+		lines, result, err := run(t, m, payload.does("report", status))
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(result.Resumed).To(Equal(i > 0))
+		g.Expect(result.Status).To(Equal(3 + i))
+		g.Expect(lines).To(HaveLen(1))
+		g.Expect(lines[0]).To(ContainSubstring(`"args":["/bin/payload","report","` + status + `"]`))
+		since, _, _ := strings.Cut(console.String(), "\n")
+		g.Expect(since).To(HavePrefix("held since "))
+		printed = append(printed, since)
+	}
+	g.Expect(printed).To(HaveEach(printed[0]))
+
+	// Another program is not what was kept.
+	payload.Env = []string{"A=b"}
+	_, result, err := run(t, m, payload.does("report", "3"))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(result.Resumed).To(BeFalse())
+}
+
+func TestHeldDies(t *testing.T) {
+	t.Parallel()
+	payload := build(t)
+	payload.Held, payload.Env = true, []string{"DIES=yes"}
+	_, _, err := run(t, Machine{Kernel: cachedKernels(t)[0]}, payload.does("report", "3"))
+	g := NewWithT(t)
+	g.Expect(err).To(failFor(NotExecuted))
+	g.Expect(err).To(MatchError(ContainSubstring("/bin/payload ended before it was ready, with status 7")))
 }
 
 // What was kept and is of no use is said in one line, and the guest boots. What it
@@ -184,7 +226,8 @@ func TestKeepWithoutSpace(t *testing.T) {
 	g.Expect(os.ReadDir(small)).To(BeEmpty())
 }
 
-// Of two processes that keep the same machine one does.
+// Of two processes that keep the same machine one does. What it has kept is not
+// touched by one that comes too late.
 func TestKeepAtTheSameTime(t *testing.T) {
 	g := NewWithT(t)
 	path := filepath.Join(t.TempDir(), "new", "a.machine")
@@ -195,9 +238,17 @@ func TestKeepAtTheSameTime(t *testing.T) {
 	first.discard()
 	second, err := createState(path)
 	g.Expect(err).NotTo(HaveOccurred())
+	_, err = second.file.WriteString("what QEMU writes")
+	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(second.complete(shape{})).To(Succeed())
+	third, err := createState(path)
+	g.Expect(err).NotTo(HaveOccurred(), "another file, although the second has the lock of its own")
 	second.discard()
+	g.Expect(path + partialSuffix).To(BeAnExistingFile())
+	third.discard()
 	g.Expect(filepath.Glob(filepath.Join(filepath.Dir(path), "*"))).To(ConsistOf(path))
+	_, err = openState(path, shape{})
+	g.Expect(err).NotTo(HaveOccurred())
 }
 
 func TestPrune(t *testing.T) {
@@ -227,7 +278,7 @@ func FuzzStateHeader(f *testing.F) {
 	f.Add([]byte(`{"format":"finwait machine 2"}`))
 	f.Add([]byte("\x00"))
 	f.Fuzz(func(t *testing.T, begin []byte) {
-		file := append(begin, make([]byte, stateOffset)...)
+		file := slices.Concat(begin, make([]byte, stateOffset))
 		header, err := readStateHeader(strings.NewReader(string(file)))
 		if err == nil && header.Format != stateFormat {
 			t.Errorf("%q was taken for a header", begin)

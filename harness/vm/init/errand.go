@@ -1,11 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -13,20 +13,21 @@ import (
 	"github.com/finwait/finwait/harness/vm/internal/guest"
 )
 
-// fetch reads the errand from the disk, and puts its program in place.
+// fetch reads the errand from the disk, and not from what the page cache may have of
+// it from before the machine was stopped.
 func fetch() (guest.Errand, error) {
 	defer keepAwake()()
-	disk, err := os.Open(guest.DiskPath)
+	disk, err := os.OpenFile(guest.DiskPath, os.O_RDONLY|unix.O_DIRECT, 0)
 	if err != nil {
 		return guest.Errand{}, fmt.Errorf("open the disk: %w", err)
 	}
 	defer disk.Close()
-	return guest.ReadErrand(disk, func(p guest.Payload) (io.WriteCloser, error) {
-		if err := os.MkdirAll(filepath.Dir(p.Path), 0o755); err != nil {
-			return nil, err
-		}
-		return os.OpenFile(p.Path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o755)
-	})
+	// As O_DIRECT wants it, memory of that size begins with a page (open(2)).
+	content := make([]byte, guest.DiskSize)
+	if _, err := io.ReadFull(disk, content); err != nil {
+		return guest.Errand{}, fmt.Errorf("read the disk: %w", err)
+	}
+	return guest.ReadErrand(bytes.NewReader(content))
 }
 
 // renew makes a guest that was kept, and resumed from the same state as others,

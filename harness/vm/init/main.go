@@ -1,8 +1,8 @@
 // Command init is the first process of a guest. It mounts what programs
-// expect, loads the modules of the plan in the initramfs and stops the machine,
-// which the host may keep at that point. When it goes on, it reads its errand from
-// the disk, runs the errand's payload, tells the host how that ended and powers
-// the guest off.
+// expect, loads the modules of the plan in the initramfs, starts the program if that
+// is to be held, and stops the machine, which the host may keep at that point. When it
+// goes on, init reads its errand from the disk, has the program do it, tells the host
+// how that ended and powers the guest off.
 package main
 
 import (
@@ -35,11 +35,19 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	if err := loadAll(); err != nil {
+	plan, err := guest.ReadPlan(guest.PlanPath)
+	if err != nil {
+		return host.fail(guest.Setup, err)
+	}
+	if err := loadAll(plan.Modules); err != nil {
 		return host.fail(guest.Load, err)
 	}
 	if err := awaitDevices(); err != nil {
 		return host.fail(guest.Setup, err)
+	}
+	program := program{Program: plan.Program}
+	if err := program.hold(); err != nil {
+		return host.fail(guest.Execute, err)
 	}
 	if err := host.send(guest.Message{Booted: &guest.Booted{}}); err != nil {
 		return err
@@ -48,23 +56,19 @@ func run() error {
 		return host.fail(guest.Stop, err)
 	}
 	errand, err := fetch()
-	if err != nil {
-		return host.fail(guest.Fetch, err)
+	if err == nil {
+		err = renew(errand)
 	}
-	if err := renew(errand); err != nil {
+	if err != nil {
 		return host.fail(guest.Fetch, err)
 	}
 	if err := host.ready(); err != nil {
 		return err
 	}
-	if errand.Payload.Path == "" {
-		return host.exit(0)
-	}
-	payload, err := start(errand.Payload)
+	status, err := program.run(errand.Args)
 	if err != nil {
 		return host.fail(guest.Execute, err)
 	}
-	status := payload.wait()
 	killOrphans()
 	return host.exit(status)
 }

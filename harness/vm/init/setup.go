@@ -29,13 +29,9 @@ func mountAll() error {
 	return nil
 }
 
-// loadAll loads the modules of the plan.
-func loadAll() error {
-	plan, err := guest.ReadPlan(guest.PlanPath)
-	if err != nil {
-		return err
-	}
-	for _, m := range plan.Modules {
+// loadAll loads modules in their order.
+func loadAll(modules []guest.Module) error {
+	for _, m := range modules {
 		if err := load(m); err != nil {
 			return err
 		}

@@ -23,10 +23,19 @@ const (
 	DiskPath = "/dev/vda"
 )
 
-// A Plan is what init has to do before anything is known of what the guest is
-// for: load the modules in their order.
+// A Plan is what init has to do before anything is known of what the guest is for:
+// load the modules in their order, and start the program if it is to be held.
 type Plan struct {
 	Modules []Module `json:"modules,omitempty"`
+	Program Program  `json:"program"`
+}
+
+// A Program is what the guest is for, in the initramfs.
+type Program struct {
+	Path string   `json:"path,omitempty"` // empty where there is none
+	Env  []string `json:"env,omitempty"`  // KEY=VALUE, added to what init sets
+	// Held is true of a program that calls held.Await.
+	Held bool `json:"held,omitempty"`
 }
 
 // A Module is a decompressed kernel module in the initramfs.

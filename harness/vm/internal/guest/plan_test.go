@@ -15,6 +15,7 @@ func TestPlan(t *testing.T) {
 	g := NewWithT(t)
 	plan := guest.Plan{
 		Modules: []guest.Module{{Name: "veth", Path: "/modules/veth.ko"}, {Name: "sch_netem", Path: "/modules/sch_netem.ko"}},
+		Program: guest.Program{Path: "/bin/suite", Env: []string{"A=\"\x01"}, Held: true},
 	}
 	text, err := plan.Encode()
 	g.Expect(err).NotTo(HaveOccurred())

@@ -13,9 +13,14 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/finwait/finwait/harness/vm/held"
 )
 
 func main() {
+	if held.Held() {
+		await()
+	}
 	act, args := os.Args[1], os.Args[2:]
 	map[string]func([]string){
 		"report":   report,
@@ -44,6 +49,18 @@ func report(args []string) {
 	status, err := strconv.Atoi(args[0])
 	must(err)
 	os.Exit(status)
+}
+
+// await waits as a held program does, and then says since when it has.
+func await() {
+	started := time.Now()
+	if os.Getenv("DIES") != "" {
+		os.Exit(7)
+	}
+	args, err := held.Await()
+	must(err)
+	os.Args = append(os.Args[:1], args...)
+	fmt.Println("held since", started.UnixNano())
 }
 
 // identify tells what makes this guest this one.
