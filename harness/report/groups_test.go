@@ -46,9 +46,15 @@ func TestGroupsAreWhatHappenedAlike(t *testing.T) {
 	}
 }
 
-// Three hundred scenarios, all of which changed, three candidates: it fits on a screen,
-// and what is left out is counted.
+// Three hundred scenarios, all of which changed: it fits on a screen, and what is left
+// out is counted. Of many candidates there is room for the verdicts alone.
 func TestTheSummaryFitsOnAScreen(t *testing.T) {
+	for _, candidates := range []int{1, 3, 9} {
+		t.Run(fmt.Sprintf("%d candidates", candidates), func(t *testing.T) { holdSummary(t, candidates) })
+	}
+}
+
+func holdSummary(t *testing.T, candidates int) {
 	old, new := map[string][]teardown.Outcome{}, map[string][]teardown.Outcome{}
 	for i := range 300 {
 		name := fmt.Sprintf("family-%d/kind-%d/ipv4", i%40, i%7)
@@ -58,7 +64,11 @@ func TestTheSummaryFitsOnAScreen(t *testing.T) {
 		old[name] = []teardown.Outcome{retransmitted}
 		new[name] = []teardown.Outcome{[]teardown.Outcome{clean, stuck, inconclusive, teardown.Reset, teardown.TimedOut}[i%5]}
 	}
-	run := NewRun([]*Record{record("debian/old", old), record("debian/a", new), record("debian/b", new), record("debian/c", new)}, true)
+	records := []*Record{record("debian/old", old)}
+	for i := range candidates {
+		records = append(records, record(fmt.Sprintf("debian/candidate-%d", i), new))
+	}
+	run := NewRun(records, true)
 	var out bytes.Buffer
 	if err := run.WriteSummary(&out); err != nil {
 		t.Fatal(err)
@@ -72,12 +82,12 @@ func TestTheSummaryFitsOnAScreen(t *testing.T) {
 			t.Errorf("a line is too long: %s", line)
 		}
 	}
-	for _, source := range []string{"debian/a", "debian/b", "debian/c"} {
-		if !strings.Contains(out.String(), "regression from debian/old (1.2.3) to "+source) {
-			t.Errorf("the verdict on %s is missing", source)
+	for _, r := range records[1:] {
+		if !strings.Contains(out.String(), "regression from debian/old (1.2.3) to "+r.Kernel.Source) {
+			t.Errorf("the verdict on %s is missing", r.Kernel)
 		}
 	}
-	if !strings.Contains(out.String(), "scenarios more that are not the same") {
+	if candidates == 3 && !strings.Contains(out.String(), "scenarios more that are not the same") {
 		t.Errorf("what is left out is not counted:\n%s", &out)
 	}
 }
@@ -107,5 +117,32 @@ func TestMarkdownFitsIntoAComment(t *testing.T) {
 	}
 	if out.Len() > 65536 || !strings.Contains(out.String(), "in gate.html") {
 		t.Errorf("it has %d octets", out.Len())
+	}
+}
+
+// What a record says ends no block of gate.md that it is in.
+func TestNothingLeavesItsBlockOfMarkdown(t *testing.T) {
+	run := real(t)
+	for _, r := range run.Records {
+		for _, s := range r.Scenarios {
+			for _, trial := range s.Trials {
+				if trial.Exchange != nil {
+					trial.Exchange.Client.Call = "\n```\n<b>"
+				}
+			}
+		}
+	}
+	var out bytes.Buffer
+	if err := run.WriteMarkdown(&out); err != nil {
+		t.Fatal(err)
+	}
+	blocks := strings.Split(unfolded(out.String()), "```\n")
+	for i, block := range blocks {
+		if i%2 == 0 && strings.Contains(block, "<") {
+			t.Errorf("there is markup of a record's: %s", block)
+		}
+	}
+	if len(blocks) < 5 || !strings.Contains(out.String(), "<b>") {
+		t.Errorf("there are only %d blocks:\n%s", len(blocks), &out)
 	}
 }

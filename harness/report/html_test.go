@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/net/html"
 
+	"github.com/finwait/finwait/harness/segment"
 	"github.com/finwait/finwait/harness/teardown"
 )
 
@@ -331,6 +332,33 @@ func TestABigPageIsNotTooBig(t *testing.T) {
 	}
 	if size > sizeLimit || size < 1<<20 {
 		t.Errorf("10 kernels and 300 scenarios take %.1f MiB", float64(size)/(1<<20))
+	}
+}
+
+// Where every scenario changed, not all ladders fit: the rest is left to the files.
+func TestLaddersLeaveThePageInTime(t *testing.T) {
+	run := real(t)
+	for _, r := range run.Records {
+		changed := r.find("queued-fin/server-shutdown/ipv4/wire")
+		r.Scenarios = nil
+		for n := range 300 {
+			s := changed
+			s.Name += "/variant-" + strconv.Itoa(n)
+			if n%2 == 0 { // it goes a way of its own
+				s.Trials = slices.Clone(s.Trials)
+				s.Trials[0].ChallengeACKs = map[segment.Side]int{segment.Client: n}
+			}
+			r.Scenarios = append(r.Scenarios, s)
+		}
+	}
+	var out bytes.Buffer
+	if err := NewRun(run.Records, true).WriteHTML(&out, Beside{Folders: foldersOf(run)}); err != nil {
+		t.Fatal(err)
+	}
+	count := func(words string) int { return strings.Count(out.String(), words) }
+	drawn, alike, left := count(`class="tcp-ladder"`), count("It went like "), count("Its ladders are in the files")
+	if out.Len() > sizeLimit || drawn < 50 || alike < 10 || left < 10 {
+		t.Errorf("with %d drawings, %d that others stand for and %d left out, it has %.1f MiB", drawn, alike, left, float64(out.Len())/(1<<20))
 	}
 }
 

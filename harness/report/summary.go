@@ -16,6 +16,8 @@ const (
 	// summaryWidth how long a line can be.
 	summaryLines = 24
 	summaryWidth = 118
+	// groupLines is how many lines a group has.
+	groupLines = 3
 )
 
 // WriteSummary writes what has to be known at the end of a run, on one screen: the
@@ -36,7 +38,11 @@ func (r Run) WriteSummary(w io.Writer) error {
 		}
 	}
 	for i := range r.Comparisons {
-		for _, line := range r.changes(i+1, summaryLines/len(r.Comparisons)) {
+		lines := summaryLines / len(r.Comparisons)
+		if lines < groupLines+1 {
+			break // there is room for the verdicts alone
+		}
+		for _, line := range r.changes(i+1, lines) {
 			fmt.Fprintln(&out, line)
 		}
 	}
