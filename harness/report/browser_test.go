@@ -125,6 +125,13 @@ func (b *browser) want(what, expression string) {
 	}
 }
 
+// headed holds that a scenario's heading is to be seen, below the buttons.
+func (b *browser) headed() {
+	b.t.Helper()
+	b.want("the heading is not under the buttons",
+		`document.querySelector("dialog h3").getBoundingClientRect().top >= document.querySelector("dialog form").getBoundingClientRect().bottom - 1`)
+}
+
 // soon waits until an expression is true in the page: a dialog says that it is closed
 // when it has been for a while.
 func (b *browser) soon(what, expression string) {
@@ -176,7 +183,7 @@ func TestThePageInABrowser(t *testing.T) {
 	b.want("both kernels' ladders are in one drawing", `[..."bullseye trixie".split(" ")].every(k => [...document.querySelectorAll("dialog svg.tcp-ladder text")].some(t => t.textContent.includes(k)))`)
 	b.want("the first difference is marked", `[...document.querySelectorAll("dialog svg.tcp-ladder text")].some(t => t.textContent.includes("first difference"))`)
 	b.want("a screen reader is told where it is", `document.activeElement.id === "`+theCase+`" && document.querySelector("dialog").ariaLabel === "overtaken-fin/server-shutdown/ipv4"`)
-	b.want("the heading is not under the buttons", `document.querySelector("dialog h3").getBoundingClientRect().top >= document.querySelector("dialog form").getBoundingClientRect().bottom - 1`)
+	b.headed()
 	for _, theme := range []string{"light", "dark"} {
 		b.theme(theme)
 		b.keep("ladder-" + theme)
@@ -232,6 +239,7 @@ func TestThePageOnAPhone(t *testing.T) {
 func TestALinkToAScenario(t *testing.T) {
 	b := open(t, real(t), "#"+theCase)
 	b.do(chromedp.WaitVisible(chromedp.CSS(`dialog[open] svg.tcp-ladder`)))
+	b.headed()
 	b.quiet()
 	if _, err := chromedp.Call(b.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}); err != nil {
 		t.Fatal(err)
