@@ -5,7 +5,7 @@ SHELL         := bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help gate specs test unit vm-test browser-test soak lint fmt bench fuzz readme-figures qemu keyring chromium root clean
+.PHONY: help gate specs test unit vm-test browser-test soak lint fmt bench fuzz readme-figures qemu keyring chromium tshark root clean
 
 # What finwait was made for, and README.md shows.
 the_case := overtaken-fin/server-shutdown/ipv4
@@ -51,7 +51,7 @@ unit: root ## run the unit tests
 	@echo "The unit tests"
 	$(go_test) $$(go list ./... | grep -v /specs)
 
-vm-test: qemu keyring ## run the suite on old and new kernels in VMs
+vm-test: qemu keyring tshark ## run the suite on old and new kernels in VMs
 	@echo "The suite on old and new kernels, in VMs"
 	go test -count=1 -timeout 30m -tags vm -run '^(TestTheCase|TestBehaviours|TestLongTimers|TestColdAndWarm|TestEveryOrder|TestGuests)' ./ci/gate
 
@@ -101,6 +101,9 @@ keyring: ## install Debian's archive keys where they are missing
 chromium: ## install Chromium where it is missing
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
 	$(call install,chromium,opens the report as a reader does)
+
+tshark: ## install tshark where it is missing
+	@command -v tshark >/dev/null || $(call install,tshark,says in the tests what it makes of our captures)
 
 root:
 	@[[ -z '$(as_root)' ]] || command -v sudo >/dev/null || { \

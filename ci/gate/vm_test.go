@@ -40,6 +40,9 @@ func TestTheCase(t *testing.T) {
 		t.Errorf("%s was not played", theCase)
 	}
 
+	t.Run("captures open in tshark", func(t *testing.T) { expectOpens(t, out) })
+	t.Run("tshark agrees", func(t *testing.T) { expectAgreement(t, old, candidate) })
+
 	if got := changedTo(t, out, report.Improved); !slices.Equal(got, dropped) {
 		t.Errorf("what is listed as improved is not %s, but %s", dropped, got)
 	}

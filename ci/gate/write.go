@@ -38,7 +38,7 @@ func folderOf(record *report.Record) string {
 }
 
 // writeRecord writes what one kernel has shown into a folder of its own: the
-// record, a JUnit file, and for each scenario its ladders and a drawing.
+// record, a JUnit file, and for each scenario its ladders, a drawing and captures.
 func writeRecord(folder string, record *report.Record) error {
 	folder = filepath.Join(folder, folderOf(record))
 	if err := replace(filepath.Join(folder, "record.json"), jsonOf(record)); err != nil {
@@ -70,6 +70,9 @@ func writeRecord(folder string, record *report.Record) error {
 			}
 			return nil
 		}); err != nil {
+			return err
+		}
+		if err := writeCaptures(exchanges, record.Kernel, s); err != nil {
 			return err
 		}
 		if err := writeDrawing(exchanges, record.Kernel, s); err != nil {

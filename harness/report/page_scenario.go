@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"html/template"
 	"path"
 	"slices"
@@ -33,8 +34,8 @@ type cellView struct {
 	Class, Mark, Change string
 	Client, Server      string
 	Plot                template.HTML
-	// Ladder and Drawing are files in the record's folder.
-	Ladder, Drawing string
+	// Ladder, Drawing and Capture are files in the record's folder.
+	Ladder, Drawing, Capture string
 }
 
 // views are the scenarios' rows, in the order of the names.
@@ -62,6 +63,7 @@ func (r Run) views(all, folders []string) []*scenarioView {
 				cell.Ladder = path.Join(folders[i], "exchanges", name+".txt")
 				if len(s.Trials) > 0 {
 					cell.Drawing = path.Join(folders[i], "exchanges", name+".svg")
+					cell.Capture = s.capture(path.Join(folders[i], "exchanges", name))
 				}
 			}
 			if change := r.change(i, name); change != "" {
@@ -91,6 +93,21 @@ func (s Scenario) reason() string {
 	}
 	if told := s.told(); len(s.Trials) > 0 && told != string(s.Outcome) {
 		return strings.TrimPrefix(told, string(s.Outcome)+": ")
+	}
+	return ""
+}
+
+// capture is the file of what the taps saw in the trial that is drawn, given how the
+// files of the scenario begin; empty where no trial kept that.
+func (s Scenario) capture(name string) string {
+	for i, t := range s.Trials {
+		switch {
+		case t.Outcome != s.Outcome || t.Exchange == nil:
+		case i == 0:
+			return name + ".pcapng"
+		default:
+			return fmt.Sprintf("%s.trial-%d.pcapng", name, i+1)
+		}
 	}
 	return ""
 }

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/finwait/finwait/harness/pcapng"
+	"github.com/finwait/finwait/harness/report"
+)
+
+// formats are what a scenario can be exported as.
+var formats = map[string]func(io.Writer, *report.Record, report.Scenario) error{"pcapng": exportCapture}
+
+func exportCommand() *cobra.Command {
+	var format string
+	cmd := &cobra.Command{
+		Use:     "export RECORD SCENARIO",
+		Short:   "Write what a record has of a scenario for another program to read",
+		Example: `  gate export finwait-out/debian-bullseye/record.json overtaken-fin/server-shutdown/ipv4 | tshark -r -`,
+		Args:    cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			export, known := formats[format]
+			if !known {
+				return fmt.Errorf("--format %q: there is pcapng", format)
+			}
+			record, err := report.Load(args[0])
+			if err != nil {
+				return err
+			}
+			i := slices.IndexFunc(record.Scenarios, func(s report.Scenario) bool { return s.Name == args[1] })
+			if i < 0 {
+				return fmt.Errorf("%s has no scenario %s", args[0], args[1])
+			}
+			return export(cmd.OutOrStdout(), record, record.Scenarios[i])
+		},
+	}
+	cmd.Flags().StringVar(&format, "format", "pcapng", "a capture of what both taps saw: `FORMAT` pcapng")
+	return cmd
+}
+
+// exportCapture writes the first trial that the scenario was judged by.
+func exportCapture(w io.Writer, record *report.Record, s report.Scenario) error {
+	for _, t := range s.Trials {
+		if t.Exchange != nil && t.Outcome == s.Outcome {
+			return pcapng.Write(w, pcapng.Origin{Scenario: s.Name, Kernel: record.Kernel.Release}, t)
+		}
+	}
+	return fmt.Errorf("the record has no segments of %s", s.Name)
+}
