@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -327,6 +328,21 @@ func TestRunOnTheHost(t *testing.T) {
 		if s.Outcome != teardown.Clean || len(s.Trials) != 2 || len(s.Trials[0].Exchange.Client.Sightings) == 0 {
 			t.Errorf("%s: %s in %d trials", s.Name, s.Outcome, len(s.Trials))
 		}
+	}
+	holdLinks(t, out)
+}
+
+// holdLinks wants every file that the report leads to.
+func holdLinks(t *testing.T, out string) {
+	t.Helper()
+	links := regexp.MustCompile(`href="([^"#:]+)"`).FindAllStringSubmatch(contentOf(t, filepath.Join(out, pageFile)), -1)
+	for _, link := range links {
+		if _, err := os.Stat(filepath.Join(out, filepath.FromSlash(link[1]))); err != nil {
+			t.Errorf("the report leads to nothing: %v", err)
+		}
+	}
+	if len(links) < 3 {
+		t.Errorf("the report leads to %d files", len(links))
 	}
 }
 
