@@ -90,12 +90,19 @@ func (b *browser) hear(event any, page string) {
 	}
 }
 
+// noticed is what the page has done of that since it was asked the last time.
+func (b *browser) noticed() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	wrong := b.wrong
+	b.wrong = nil
+	return wrong
+}
+
 // quiet holds that the page has done nothing of that.
 func (b *browser) quiet() {
 	b.t.Helper()
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, wrong := range b.wrong {
+	for _, wrong := range b.noticed() {
 		b.t.Error(wrong)
 	}
 }
@@ -271,15 +278,15 @@ func TestNothingOfARecordRuns(t *testing.T) {
 
 // What the other tests hold that a page does not do, they would notice.
 func TestWhatAPageMustNotDoIsNoticed(t *testing.T) {
+	b := open(t, real(t), "")
 	for what, script := range map[string]string{
 		"fetched":   `new Image().src = "file:///nowhere.png"`,
 		"failed":    `setTimeout(() => { throw new Error("on purpose") }); new Promise(done => setTimeout(() => done(1), 20))`,
 		"console":   `console.error("on purpose")`,
 		"complains": `document.body.append(Object.assign(document.createElement("script"), {textContent: "1"}))`,
 	} {
-		b := open(t, real(t), "")
 		ask[any](b, script)
-		if noticed := strings.Join(b.wrong, "; "); !strings.Contains(noticed, what) {
+		if noticed := strings.Join(b.noticed(), "; "); !strings.Contains(noticed, what) {
 			t.Errorf("of %s it notices %q", script, noticed)
 		}
 	}
