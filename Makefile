@@ -5,7 +5,7 @@ SHELL         := bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help gate specs test unit vm-test soak lint fmt bench fuzz readme-figures qemu keyring tshark root clean
+.PHONY: help gate specs test unit vm-test browser-test soak lint fmt bench fuzz readme-figures qemu keyring chromium tshark root clean
 
 # What finwait was made for, and README.md shows.
 the_case := overtaken-fin/server-shutdown/ipv4
@@ -45,7 +45,7 @@ specs: ## run the suite on this machine's own kernel (ARGS="--require-all --reco
 	go test -c -o .bin/specs.test ./specs
 	.bin/specs.test --ginkgo.randomize-all --ginkgo.fail-on-empty --ginkgo.poll-progress-after=30s $(ARGS)
 
-test: vm-test unit specs ## run the unit tests, the suite on this kernel, and in VMs
+test: vm-test browser-test unit specs ## run the unit tests, the suite on this kernel and in VMs, and the report in a browser
 
 unit: root ## run the unit tests
 	@echo "The unit tests"
@@ -54,6 +54,11 @@ unit: root ## run the unit tests
 vm-test: qemu keyring tshark ## run the suite on old and new kernels in VMs
 	@echo "The suite on old and new kernels, in VMs"
 	go test -count=1 -timeout 30m -tags vm -run '^(TestTheCase|TestBehaviours|TestLongTimers|TestColdAndWarm|TestEveryOrder|TestGuests)' ./ci/gate
+
+browser-test: chromium ## open the report in a browser, and leave pictures of it in finwait-out/pictures
+	@echo "The report in a browser"
+	go test -count=1 -timeout 5m -tags browser -run '^(TestThePage|TestALinkToAScenario|TestNothingOfARecordRuns|TestWhatAPageMustNotDo)' \
+		./harness/report -args -pictures "$(CURDIR)/finwait-out/pictures"
 
 soak: root ## play one teardown 20,000 times, half of them on a busy machine
 	go test -c -tags soak -o .bin/soak.test ./harness/scenario
@@ -92,6 +97,10 @@ qemu: ## install QEMU where it is missing
 keyring: ## install Debian's archive keys where they are missing
 	@[[ -e /usr/share/keyrings/debian-archive-keyring.gpg || -e /usr/share/keyrings/debian-archive-keyring.pgp ]] || \
 	$(call install,debian-archive-keyring,vouches for the kernels that are downloaded)
+
+chromium: ## install Chromium where it is missing
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
+	$(call install,chromium,opens the report as a reader does)
 
 tshark: ## install tshark where it is missing
 	@command -v tshark >/dev/null || $(call install,tshark,says in the tests what it makes of our captures)

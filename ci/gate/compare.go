@@ -13,7 +13,8 @@ import (
 )
 
 func compareCommand() *cobra.Command {
-	return &cobra.Command{
+	var page string
+	cmd := &cobra.Command{
 		Use:   "compare BASELINE CANDIDATE",
 		Short: "Compare two records that gate run has written, or two maps that gate explore has",
 		Example: `  gate compare finwait-out/debian-bullseye/record.json finwait-out/debian-trixie/record.json
@@ -24,32 +25,52 @@ func compareCommand() *cobra.Command {
 			case maps != isMap(args[1]):
 				return errors.New("a record can be compared with a record, and a map (FILE.map) with a map")
 			case maps:
-				return compareMapFiles(cmd.OutOrStdout(), args[0], args[1])
+				return compareMapFiles(cmd.OutOrStdout(), args[0], args[1], page)
 			}
-			return compareRecords(cmd.OutOrStdout(), args)
+			return compareRecords(cmd.OutOrStdout(), args, page)
 		},
 	}
+	cmd.Flags().StringVar(&page, "html", "", "write the comparison as a page to `FILE`, too")
+	return cmd
 }
 
-func compareRecords(w io.Writer, paths []string) error {
+func compareRecords(w io.Writer, paths []string, page string) error {
 	var records []*report.Record
 	for _, path := range paths {
-		record, err := report.Load(path)
+		record, err := report.Salvage(path)
 		if err != nil {
 			return err
 		}
 		records = append(records, record)
 	}
 	result := report.NewRun(records, true)
-	if err := result.WriteTable(w); err != nil {
+	if page != "" {
+		if err := replace(page, func(w io.Writer) error { return result.WriteHTML(w, report.Beside{Folders: foldersFrom(page, paths)}) }); err != nil {
+			return err
+		}
+	}
+	if err := result.WriteSummary(w); err != nil {
 		return err
 	}
 	return verdict(result)
 }
 
+// foldersFrom are the folders of files as seen from a page; empty where no relative path
+// leads there.
+func foldersFrom(page string, paths []string) (folders []string) {
+	for _, path := range paths {
+		folder, err := filepath.Rel(filepath.Dir(page), filepath.Dir(path))
+		if err != nil {
+			folder = ""
+		}
+		folders = append(folders, filepath.ToSlash(folder))
+	}
+	return folders
+}
+
 func isMap(path string) bool { return filepath.Ext(path) == ".map" }
 
-func compareMapFiles(w io.Writer, baseline, candidate string) error {
+func compareMapFiles(w io.Writer, baseline, candidate, page string) error {
 	before, err := loadMap(baseline)
 	if err != nil {
 		return err
@@ -57,6 +78,11 @@ func compareMapFiles(w io.Writer, baseline, candidate string) error {
 	after, err := loadMap(candidate)
 	if err != nil {
 		return err
+	}
+	if page != "" {
+		if err := writeOrders(page, []*explore.Map{before, after}); err != nil {
+			return err
+		}
 	}
 	return compareMaps(w, before, after)
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/finwait/finwait/harness/explore"
 	"github.com/finwait/finwait/harness/kernel"
+	"github.com/finwait/finwait/harness/report"
 	"github.com/finwait/finwait/harness/vm"
 )
 
@@ -78,6 +79,13 @@ func (e explorer) run(ctx context.Context, args []string) error {
 		return failure
 	}
 	fmt.Fprintf(e.stdout, "\nThe maps are in %s\n", e.out)
+	if len(maps) > 1 {
+		page := filepath.Join(e.out, "explore.html")
+		if err := writeOrders(page, maps); err != nil {
+			return err
+		}
+		fmt.Fprintf(e.stdout, "What is different between them is in %s\n", page)
+	}
 	var verdicts []error
 	for _, candidate := range maps[1:] {
 		fmt.Fprintln(e.stdout)
@@ -87,6 +95,19 @@ func (e explorer) run(ctx context.Context, args []string) error {
 		return unlessComplete(maps[0])
 	}
 	return worst(verdicts)
+}
+
+// writeOrders writes what is different between the first map and the others as a page.
+func writeOrders(page string, maps []*explore.Map) error {
+	var all []report.Orders
+	for _, candidate := range maps[1:] {
+		orders, err := ordersOf(maps[0], candidate)
+		if err != nil {
+			return err
+		}
+		all = append(all, orders)
+	}
+	return replace(page, func(w io.Writer) error { return report.WriteOrdersHTML(w, all) })
 }
 
 // exploreOn explores on one kernel and writes its map. There is none where nothing was
@@ -114,7 +135,7 @@ func (e explorer) exploreOn(ctx context.Context, image kernel.Image, p programs,
 	if bad := m.Take(entries); bad != nil {
 		return nil, errors.Join(err, fmt.Errorf("%s: %w", image.Source, bad))
 	}
-	path := filepath.Join(e.out, strings.ReplaceAll(image.Source, "/", "-"), "behaviour.map")
+	path := filepath.Join(e.out, strings.ReplaceAll(image.Source, "/", "-"), mapFileName)
 	return m, errors.Join(err, replace(path, m.Write))
 }
 
@@ -162,16 +183,9 @@ func compareMaps(w io.Writer, baseline, candidate *explore.Map) error {
 	for _, why := range c.Unknown {
 		fmt.Fprintf(w, "not known: %s\n", why)
 	}
-	switch {
-	case c.Regressed():
-		fmt.Fprintln(w, "regression")
-		return exitStatus(exitRegression)
-	case len(c.Unknown) > 0:
-		fmt.Fprintln(w, "inconclusive")
-		return exitStatus(exitInconclusive)
-	}
-	fmt.Fprintln(w, "no regression")
-	return nil
+	verdict := verdictOf(c)
+	fmt.Fprintln(w, verdict)
+	return status(verdict)
 }
 
 // unlessComplete is the verdict on a map that is compared with none.

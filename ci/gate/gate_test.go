@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -113,8 +114,8 @@ func TestCompareExitsWithTheVerdict(t *testing.T) {
 		says                string
 	}{
 		{good, good, exitNoRegression, "no regression"},
-		{bad, good, exitNoRegression, "1 improved (overtaken-fin/x)"},
-		{good, bad, exitRegression, "1 regressed (overtaken-fin/x)"},
+		{bad, good, exitNoRegression, "to debian/good: 1 improved"},
+		{good, bad, exitRegression, "to debian/bad: 1 regressed"},
 		{good, open, exitInconclusive, "inconclusive"},
 	} {
 		status, stdout, stderr := gate(t, "compare", c.baseline, c.candidate)
@@ -154,7 +155,7 @@ func TestWriteLeavesNothingOfAnEarlierRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "debian-x/exchanges/new/scenario.svg debian-x/exchanges/new/scenario.txt debian-x/junit.xml debian-x/record.json gate.json gate.md"
+	want := "debian-x/exchanges/new/scenario.svg debian-x/exchanges/new/scenario.txt debian-x/junit.xml debian-x/record.json gate.html gate.json gate.md"
 	if got := strings.Join(files, " "); got != want {
 		t.Errorf("it wrote %s, want %s", got, want)
 	}
@@ -327,6 +328,21 @@ func TestRunOnTheHost(t *testing.T) {
 		if s.Outcome != teardown.Clean || len(s.Trials) != 2 || len(s.Trials[0].Exchange.Client.Sightings) == 0 {
 			t.Errorf("%s: %s in %d trials", s.Name, s.Outcome, len(s.Trials))
 		}
+	}
+	holdLinks(t, out)
+}
+
+// holdLinks wants every file that the report leads to.
+func holdLinks(t *testing.T, out string) {
+	t.Helper()
+	links := regexp.MustCompile(`href="([^"#:]+)"`).FindAllStringSubmatch(contentOf(t, filepath.Join(out, pageFile)), -1)
+	for _, link := range links {
+		if _, err := os.Stat(filepath.Join(out, filepath.FromSlash(link[1]))); err != nil {
+			t.Errorf("the report leads to nothing: %v", err)
+		}
+	}
+	if len(links) < 3 {
+		t.Errorf("the report leads to %d files", len(links))
 	}
 }
 

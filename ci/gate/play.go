@@ -73,6 +73,7 @@ func (o options) playOn(ctx context.Context, image kernel.Image, programs progra
 	record := report.New(report.Kernel{
 		Release: image.Release, Source: image.Source, Version: image.Version, Notes: image.Notes,
 	}, string(o.clockOf(image)))
+	record.Environment = environment(image)
 	args := func(file string) []string { return o.suiteArgs(o.clockOf(image), file) }
 	far := out.begin(image.Source)
 	defer out.end(far)

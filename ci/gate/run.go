@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -99,10 +100,10 @@ func (o options) run(ctx context.Context, args []string) error {
 		return errors.Join(failure, err)
 	}
 	fmt.Fprintln(o.stdout)
-	if err := result.WriteTable(o.stdout); err != nil {
+	if err := result.WriteSummary(o.stdout); err != nil {
 		return err
 	}
-	fmt.Fprintf(o.stdout, "The records and ladders are in %s\n", o.out)
+	fmt.Fprintf(o.stdout, "The report is %s; the records and ladders are beside it\n", filepath.Join(o.out, pageFile))
 	if failure != nil {
 		return failure
 	}
@@ -188,8 +189,10 @@ func firstLine(s string) string {
 }
 
 // verdict turns a run into its exit status.
-func verdict(r report.Run) error {
-	switch r.Verdict() {
+func verdict(r report.Run) error { return status(r.Verdict()) }
+
+func status(v report.Verdict) error {
+	switch v {
 	case report.Regression:
 		return exitStatus(exitRegression)
 	case report.Undecided:

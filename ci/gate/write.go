@@ -12,18 +12,35 @@ import (
 	"github.com/finwait/finwait/harness/report"
 )
 
-// writeRun writes gate.json and gate.md into a folder.
+// pageFile is the report that a person opens.
+const pageFile = "gate.html"
+
+// writeRun writes gate.json, gate.md and gate.html into a folder that has one for each
+// record.
 func writeRun(folder string, r report.Run) error {
 	if err := replace(filepath.Join(folder, "gate.json"), jsonOf(r.Gate())); err != nil {
 		return err
 	}
-	return replace(filepath.Join(folder, "gate.md"), r.WriteMarkdown)
+	if err := replace(filepath.Join(folder, "gate.md"), r.WriteMarkdown); err != nil {
+		return err
+	}
+	var beside report.Beside
+	for _, record := range r.Records {
+		beside.Folders = append(beside.Folders, folderOf(record))
+	}
+	beside.Orders = ordersBeside(folder, r)
+	return replace(filepath.Join(folder, pageFile), func(w io.Writer) error { return r.WriteHTML(w, beside) })
+}
+
+// folderOf is the name of a kernel's folder.
+func folderOf(record *report.Record) string {
+	return strings.ReplaceAll(record.Kernel.Source, "/", "-")
 }
 
 // writeRecord writes what one kernel has shown into a folder of its own: the
 // record, a JUnit file, and for each scenario its ladders, a drawing and captures.
 func writeRecord(folder string, record *report.Record) error {
-	folder = filepath.Join(folder, strings.ReplaceAll(record.Kernel.Source, "/", "-"))
+	folder = filepath.Join(folder, folderOf(record))
 	if err := replace(filepath.Join(folder, "record.json"), jsonOf(record)); err != nil {
 		return err
 	}

@@ -27,13 +27,28 @@ type Record struct {
 	// Accelerator is what carried out a guest's instructions, "tcg" or "kvm"; empty
 	// where there was no guest.
 	Accelerator string `json:"accelerator,omitempty"`
+	// Environment is what the kernel ran on; nil in a record that does not tell.
+	Environment *Environment `json:"environment,omitempty"`
 	// Incomplete says why the run ended before all scenarios had been played,
 	// if it did.
 	Incomplete string `json:"incomplete,omitempty"`
+	// Damage is what could not be read of the file that the record is from.
+	Damage []string `json:"-"`
 	// Unheard says of each source in the kernel that could not be listened to
 	// why not.
 	Unheard   map[teardown.Source]string `json:"unheard,omitempty"`
 	Scenarios []Scenario                 `json:"scenarios"`
+}
+
+// An Environment is what a run can depend on beside the kernel.
+type Environment struct {
+	// QEMU is its version, where there was a guest.
+	QEMU string `json:"qemu,omitempty"`
+	// CPU is the machine's model of processor, and Host the release of its kernel.
+	CPU  string `json:"cpu,omitempty"`
+	Host string `json:"host,omitempty"`
+	// Go is the version that the suite was built with.
+	Go string `json:"go,omitempty"`
 }
 
 // A Kernel is what was run.
@@ -263,10 +278,15 @@ func parse(text []byte) (*Record, error) {
 	case r.Kernel.Source == "" || r.Clock == "":
 		return nil, errors.New("it does not say which kernel it is of, and by which clock: want a record.json that gate run writes")
 	}
+	known := map[string]bool{}
 	for _, s := range r.Scenarios {
 		if err := s.check(); err != nil {
 			return nil, err
 		}
+		if known[s.Name] {
+			return nil, fmt.Errorf("%s is in it twice", s.Name)
+		}
+		known[s.Name] = true
 	}
 	return &r, nil
 }

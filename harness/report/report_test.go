@@ -349,6 +349,11 @@ func TestAddRefusesWhatNoSuiteSends(t *testing.T) {
 	}
 }
 
+// unfolded is a text without the tags of what is folded in it.
+func unfolded(markdown string) string {
+	return strings.NewReplacer("<details><summary>", "", "</summary>", "", "</details>", "").Replace(markdown)
+}
+
 // Whatever a record says, showing it must not break.
 func FuzzParse(f *testing.F) {
 	whole, err := json.Marshal(record("debian/old", map[string][]teardown.Outcome{"s": {clean}, "t": {retransmitted}}))
@@ -368,7 +373,7 @@ func FuzzParse(f *testing.F) {
 		if err := errors.Join(run.WriteMarkdown(&out), run.WriteTable(io.Discard), r.WriteJUnit(io.Discard)); err != nil {
 			t.Error(err)
 		}
-		if strings.Contains(out.String(), "<") {
+		if strings.Contains(unfolded(out.String()), "<") {
 			t.Errorf("markup of a record reached the page:\n%s", &out)
 		}
 	})

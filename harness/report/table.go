@@ -9,7 +9,6 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/finwait/finwait/harness/ladder"
 	"github.com/finwait/finwait/harness/teardown"
 )
 
@@ -36,13 +35,16 @@ func NewRun(records []*Record, baseline bool) Run {
 
 // grid is the run as a table of scenarios and kernels: the first row is the
 // heading.
-func (r Run) grid() [][]string {
+func (r Run) grid() [][]string { return r.gridOf(names(r.Records...)) }
+
+// gridOf is the part of the grid that is about some scenarios.
+func (r Run) gridOf(names []string) [][]string {
 	heading := []string{"scenario"}
 	for _, record := range r.Records {
 		heading = append(heading, record.Kernel.String())
 	}
 	grid := [][]string{heading}
-	for _, name := range names(r.Records...) {
+	for _, name := range names {
 		row := []string{name}
 		for i, record := range r.Records {
 			cell := record.find(name).inShort()
@@ -161,9 +163,11 @@ func (s Scenario) timers() []string {
 
 // WriteTable writes the run for a terminal: the table, then what has to be
 // said of single scenarios, then the verdicts.
-func (r Run) WriteTable(w io.Writer) error {
+func (r Run) WriteTable(w io.Writer) error { return r.writeTable(w, r.grid(), Comparison.Summary) }
+
+func (r Run) writeTable(w io.Writer, grid [][]string, sum func(Comparison) string) error {
 	table := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
-	for _, row := range r.grid() {
+	for _, row := range grid {
 		fmt.Fprintln(table, strings.Join(row, "\t"))
 	}
 	if err := table.Flush(); err != nil {
@@ -174,63 +178,9 @@ func (r Run) WriteTable(w io.Writer) error {
 		fmt.Fprintln(w, remark)
 	}
 	for _, c := range r.Comparisons {
-		fmt.Fprintln(w, c.Summary())
+		fmt.Fprintln(w, sum(c))
 	}
 	return nil
-}
-
-// WriteMarkdown writes the run for a job summary or a comment: the verdicts,
-// the table, and the ladders of what changed.
-func (r Run) WriteMarkdown(w io.Writer) error {
-	var out strings.Builder
-	fmt.Fprintln(&out, "# How these kernels end TCP connections")
-	fmt.Fprintln(&out)
-	for _, c := range r.Comparisons {
-		fmt.Fprintf(&out, "**%s**\n\n", cellText(c.Summary()))
-	}
-	for i, row := range r.grid() {
-		for j := range row {
-			row[j] = cellText(row[j])
-		}
-		fmt.Fprintf(&out, "| %s |\n", strings.Join(row, " | "))
-		if i == 0 {
-			fmt.Fprintf(&out, "|%s\n", strings.Repeat(" --- |", len(row)))
-		}
-	}
-	fmt.Fprintln(&out)
-	for _, remark := range r.remarks() {
-		fmt.Fprintf(&out, "- %s\n", cellText(remark))
-	}
-	for i, c := range r.Comparisons {
-		for _, row := range c.Rows {
-			if row.Change != Improved && row.Change != Regressed && row.Change != Differs {
-				continue
-			}
-			fmt.Fprintf(&out, "\n## %s %s\n", cellText(row.Name), row.Change)
-			writeLadder(&out, r.Records[0], row.Name)
-			writeLadder(&out, r.Records[i+1], row.Name)
-		}
-	}
-	_, err := io.WriteString(w, out.String())
-	return err
-}
-
-// writeLadder shows the trial by which a scenario was judged, or what was observed of
-// a behaviour.
-func writeLadder(out *strings.Builder, r *Record, name string) {
-	s := r.find(name)
-	if s.Observed != "" {
-		fmt.Fprintf(out, "\n%s: %s\n\n```\n%s```\n", cellText(r.Kernel.String()), s.Observed, s.exchange())
-		return
-	}
-	if t := s.Judged(); t != nil {
-		fmt.Fprintf(out, "\n%s\n\n```\n%s```\n", cellText(r.Kernel.String()), ladder.Text(*t))
-	}
-}
-
-// cellText keeps what a record says from being taken for Markdown or HTML.
-func cellText(s string) string {
-	return strings.NewReplacer("|", `\|`, "<", "&lt;", ">", "&gt;", "\n", " ", "`", "'", "*", `\*`, "_", `\_`, "[", `\[`).Replace(s)
 }
 
 // remarks say how the table is to be read and, once for each reason, what was
@@ -290,33 +240,45 @@ func (r Run) remarks() []string {
 
 // Summary is the comparison in a sentence, with the scenarios that changed.
 func (c Comparison) Summary() string {
+	return c.sum(func(rows []Row) string {
+		var names []string
+		for _, row := range rows {
+			names = append(names, row.Name)
+		}
+		return " (" + strings.Join(names, ", ") + ")"
+	})
+}
+
+// Counts is the comparison in a sentence, with how many scenarios changed in which way.
+func (c Comparison) Counts() string { return c.sum(func([]Row) string { return "" }) }
+
+// counted are the changes in the order in which they are told, in words.
+var counted = []struct {
+	change Change
+	words  string
+	named  bool
+}{
+	{Regressed, "regressed", true},
+	{Improved, "improved", true},
+	{Unknown, "inconclusive", true},
+	{Differs, "not the same, and neither wrong", true},
+	{Same, "the same", false},
+	{NotJudged, "not judged", false},
+	{NotPlayed, "skipped on both", false},
+}
+
+func (c Comparison) sum(listed func([]Row) string) string {
 	var parts []string
-	for _, change := range []Change{Regressed, Improved, Unknown} {
-		rows := c.With(change)
+	for _, kind := range counted {
+		rows := c.With(kind.change)
 		if len(rows) == 0 {
 			continue
 		}
-		var names []string
-		for _, row := range rows {
-			names = append(names, row.Name)
+		part := fmt.Sprintf("%d %s", len(rows), kind.words)
+		if kind.named {
+			part += listed(rows)
 		}
-		parts = append(parts, fmt.Sprintf("%d %s (%s)", len(rows), change, strings.Join(names, ", ")))
-	}
-	if rows := c.With(Differs); len(rows) > 0 {
-		var names []string
-		for _, row := range rows {
-			names = append(names, row.Name)
-		}
-		parts = append(parts, fmt.Sprintf("%d not the same, and neither wrong (%s)", len(rows), strings.Join(names, ", ")))
-	}
-	if n := len(c.With(Same)); n > 0 {
-		parts = append(parts, fmt.Sprintf("%d the same", n))
-	}
-	if n := len(c.With(NotJudged)); n > 0 {
-		parts = append(parts, fmt.Sprintf("%d not judged", n))
-	}
-	if n := len(c.With(NotPlayed)); n > 0 {
-		parts = append(parts, fmt.Sprintf("%d skipped on both", n))
+		parts = append(parts, part)
 	}
 	return fmt.Sprintf("%s from %v to %v: %s", c.Verdict, c.Baseline, c.Candidate, strings.Join(parts, "; "))
 }
