@@ -140,6 +140,7 @@ var _ = BeforeSuite(func() {
 		recording, err = os.OpenFile(*recordPath, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644)
 		Expect(err).NotTo(HaveOccurred(), "open the file that --record names")
 		DeferCleanup(recording.Close)
+		record(report.Entry{Progress: &progress}) // the first spec comes next
 	}
 })
 

@@ -78,18 +78,18 @@ func (o options) playOn(ctx context.Context, image kernel.Image, programs progra
 	far := out.begin(image.Source)
 	defer out.end(far)
 	begun := time.Now()
-	var first time.Duration // of the host's time, to the first entry
+	var first time.Duration // of the host's time, to the first spec
 	guest, err := o.runOn(ctx, image, programs, job{args, func(line []byte) error {
 		var entry report.Entry
 		if err := json.Unmarshal(line, &entry); err != nil {
 			return fmt.Errorf("the suite reported what is no entry of a record: %w", err)
 		}
+		if first == 0 {
+			first = time.Since(begun)
+		}
 		if entry.Progress != nil {
 			out.reach(far, *entry.Progress)
 			return nil
-		}
-		if first == 0 {
-			first = time.Since(begun)
 		}
 		if err := record.Add(entry); err != nil {
 			return err
@@ -109,7 +109,7 @@ func (o options) playOn(ctx context.Context, image kernel.Image, programs progra
 // spent tells what a kernel's part of a run took: of the host's time, and of the
 // guest's, if there was a guest.
 func spent(first, whole time.Duration, guest vm.Result) string {
-	text := fmt.Sprintf("the first after %.1f s, all in %.1f s", first.Seconds(), whole.Seconds())
+	text := fmt.Sprintf("the first spec after %.1f s, all in %.1f s", first.Seconds(), whole.Seconds())
 	switch {
 	case guest.Release == "":
 		return text
