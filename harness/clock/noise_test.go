@@ -69,7 +69,7 @@ func TestNoiseIsHeard(t *testing.T) {
 	if _, err := unix.Wait4(listener.Process.Pid, nil, unix.WUNTRACED, nil); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(kept)
+	time.Sleep(kept) // for so long, and no event, it is to be stopped
 	if err := listener.Process.Signal(unix.SIGCONT); err != nil {
 		t.Fatal(err)
 	}

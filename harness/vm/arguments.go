@@ -24,8 +24,7 @@ func (m Machine) kernelArguments() string {
 }
 
 // machineArguments describe the machine, the same for one that boots and one that
-// goes on from what was kept. They are tried with QEMU 7.2, and
-// are to be had from 6.0 on.
+// goes on from what was kept. They are tried with QEMU 7.2.
 //
 // The virtio devices are served by the thread that runs the guest (ioeventfd=off):
 // the guest's clock stands meanwhile, instead of running ahead while it waits.
