@@ -28,6 +28,10 @@ type Archive struct {
 	// If it is empty, the machine's own apt sources are used and, where these
 	// have no Debian, those that the distribution knows of.
 	Mirrors []string
+	// Keyring is the file of the OpenPGP public keys, binary or armoured, one of which
+	// has to have signed an index. If it is empty, the keys are those of the machine's
+	// package debian-archive-keyring.
+	Keyring string
 	// Progress, if not nil, is told how far the work on a file has come. Several
 	// files may be under way at once; the calls do not overlap.
 	Progress func(Progress)

@@ -15,9 +15,13 @@ import (
 	"time"
 )
 
-// defaultPatience is for how long a mirror may send nothing before it counts as
-// out of reach.
+// defaultPatience is for how long a mirror may send nothing, or next to nothing,
+// before it counts as out of reach.
 const defaultPatience = 30 * time.Second
+
+// slowest is what a mirror has to send, in bytes a second: at less, a kernel would
+// take hours.
+const slowest = 4 << 10
 
 // client takes files as they are: a mirror must not compress them once more.
 var client = &http.Client{Transport: func() http.RoundTripper {
@@ -84,24 +88,46 @@ func (a *Archive) get(ctx context.Context, m mirror, file string) (io.ReadCloser
 	return b, nil
 }
 
-// A body is a response's body that fails when the mirror falls silent.
+// A body is a response's body that fails when the mirror falls silent, or is too
+// slow to wait for.
 type body struct {
 	ctx      context.Context
 	cancel   context.CancelCauseFunc
 	silence  *time.Timer
 	patience time.Duration
 	response io.ReadCloser
+
+	got    int           // bytes, while it was
+	waited time.Duration // for them
 }
 
 func (b *body) Read(p []byte) (int, error) {
 	b.silence.Reset(b.patience)
+	asked := time.Now()
 	n, err := b.response.Read(p)
 	// What the reader does with it may take longer.
 	b.silence.Stop()
-	if err != nil && !errors.Is(err, io.EOF) {
-		err = b.explain(err)
+	switch {
+	case errors.Is(err, io.EOF):
+		return n, err
+	case err != nil:
+		return n, b.explain(err)
 	}
-	return n, err
+	return n, b.pace(n, time.Since(asked))
+}
+
+// pace fails once the mirror has been too slow for as long as one is waited for.
+func (b *body) pace(got int, waited time.Duration) error {
+	b.got += got
+	b.waited += waited
+	if b.waited < b.patience {
+		return nil
+	}
+	if float64(b.got) < slowest*b.waited.Seconds() {
+		return fmt.Errorf("it is too slow: %d bytes in %v", b.got, b.waited.Round(100*time.Millisecond))
+	}
+	b.got, b.waited = 0, 0
+	return nil
 }
 
 func (b *body) Close() error {
@@ -133,12 +159,16 @@ func (a *Archive) download(ctx context.Context, f remoteFile, folder string) (st
 	err := tryMirrors(ctx, f.mirrors, f.path, func(m mirror) error {
 		return a.downloadFrom(ctx, m, f, local)
 	})
+	var failed *mirrorsError
+	if errors.As(err, &failed) && failed.all(isOther) {
+		err = &staleError{index: f.mirrors[0], failed: failed}
+	}
 	return local, err
 }
 
 // A remoteFile is a file of the archive that a verified index vouches for.
 type remoteFile struct {
-	// mirrors are where it is looked for, in order.
+	// mirrors are where it is looked for, in order; the first gave the index.
 	mirrors []mirror
 	// path is below the mirror's folder.
 	path string
@@ -181,17 +211,19 @@ func copyVerified(file io.Writer, folder string, content io.Reader, want digest,
 	read := &source{r: io.TeeReader(content, sum)}
 	n, err := io.Copy(file, read)
 	switch {
-	case errors.Is(read.err, io.ErrUnexpectedEOF) || read.err == nil && err == nil && n < want.Size:
+	case errors.Is(read.err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("the download was cut short: expected %d bytes, got %d", want.Size, n)
 	case read.err != nil:
 		return fmt.Errorf("the download broke off after %d of %d bytes: %w", n, want.Size, read.err)
 	case err != nil:
 		return writeError(folder, err)
+	case n < want.Size:
+		return &otherFileError{fmt.Sprintf("cut short: expected %d bytes, got %d", want.Size, n)}
 	case n > want.Size:
-		return fmt.Errorf("wrong size: expected %d bytes, got more", want.Size)
+		return &otherFileError{fmt.Sprintf("wrong size: expected %d bytes, got more", want.Size)}
 	}
 	if got := hex.EncodeToString(sum.Sum(nil)); got != want.SHA256 {
-		return fmt.Errorf("wrong hash: expected SHA256 %s, got %s", want.SHA256, got)
+		return &otherFileError{fmt.Sprintf("wrong hash: expected SHA256 %s, got %s", want.SHA256, got)}
 	}
 	return nil
 }

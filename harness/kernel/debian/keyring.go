@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 
 	"github.com/ProtonMail/go-crypto/openpgp"
 	"github.com/ProtonMail/go-crypto/openpgp/clearsign"
@@ -27,8 +28,11 @@ type keyring struct {
 	file string
 }
 
-// keyring reads the machine's keyring of Debian.
+// keyring reads the keyring that is set, or else the machine's of Debian.
 func (a *Archive) keyring() (keyring, error) {
+	if a.Keyring != "" {
+		return readKeyring(a.Keyring)
+	}
 	for _, name := range keyringFiles {
 		text, err := fs.ReadFile(a.machine(), name)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -44,6 +48,18 @@ func (a *Archive) keyring() (keyring, error) {
 		return keyring{keys: keys, file: "/" + name}, nil
 	}
 	return keyring{}, errors.New("no keys to check the archive's signatures with: install the package debian-archive-keyring")
+}
+
+func readKeyring(file string) (keyring, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return keyring{}, fmt.Errorf("read the archive's keys: %w: correct --keyring", err)
+	}
+	keys, err := parseKeyring(text)
+	if err != nil {
+		return keyring{}, fmt.Errorf("read the archive's keys: %s: %w: --keyring wants a file of OpenPGP public keys", file, err)
+	}
+	return keyring{keys: keys, file: file}, nil
 }
 
 // parseKeyring reads OpenPGP public keys, binary or armoured.

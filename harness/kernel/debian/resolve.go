@@ -25,6 +25,17 @@ func (a *Archive) Resolve(ctx context.Context, ref kernel.Reference) (kernel.Ima
 	if err != nil {
 		return kernel.Image{}, err
 	}
+	for {
+		image, err := r.resolve(ctx, ref)
+		next := r.past(err)
+		if next == nil {
+			return image, err
+		}
+		r = next
+	}
+}
+
+func (r *reader) resolve(ctx context.Context, ref kernel.Reference) (kernel.Image, error) {
 	parts, notes, err := r.find(ctx, ref)
 	if err != nil {
 		return kernel.Image{}, err
@@ -70,10 +81,16 @@ func (s suite) newest() ([]pkg, error) {
 	return parts, nil
 }
 
-// kernelFolder is where the cache has a kernel. The hashes in its name change
+// unpackedForm is the number of what is made of a kernel's packages. It changes with
+// what is unpacked and how it lies, so that versions of this package that do it in
+// other ways can share a cache.
+const unpackedForm = 1
+
+// kernelFolder is where the cache has a kernel. The hash in its name changes
 // with any change to the packages.
 func (r *reader) kernelFolder(parts []pkg) string {
 	sum := sha256.New()
+	fmt.Fprintln(sum, unpackedForm)
 	for _, p := range parts {
 		fmt.Fprintln(sum, p.SHA256)
 	}

@@ -119,7 +119,7 @@ func (r *reader) packages(ctx context.Context, name string, rel verified) (suite
 	if !ok {
 		return suite{}, fmt.Errorf("debian/%s has no packages for %s: its index does not list %s", name, architecture, packagesFile)
 	}
-	folder := r.entry("packages", want.SHA256)
+	folder := r.entry("packages", want.SHA256+extractForm)
 	err := produce(ctx, folder, func(partial string) error {
 		return r.fetchPackages(ctx, remoteFile{
 			mirrors: rel.mirrors,
@@ -158,6 +158,10 @@ func packagesPath(name string, rel *release, want digest) string {
 	}
 	return file
 }
+
+// extractForm ends the name of that folder. It changes with what is extracted, so that
+// versions of this package that extract something else can share a cache.
+const extractForm = ".1"
 
 // extractFile is what is kept of a Packages index in its folder in the cache.
 const extractFile = "kernels"
