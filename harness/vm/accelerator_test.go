@@ -13,7 +13,7 @@ import (
 // runs by it.
 func kvmQEMU(t *testing.T, byKVM string) (ran string) {
 	t.Helper()
-	ran = filepath.Join(t.TempDir(), "ran")
+	ran = filepath.Join(openFolder(t), "ran")
 	pretendQEMU(t, `case "$*" in
 		--version) echo 'QEMU emulator version 0'; exit;;
 		*'-accel kvm'*) echo kvm >>`+ran+`; `+byKVM+`

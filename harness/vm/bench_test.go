@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"os"
 	"os/exec"
 	"testing"
 	"time"
@@ -63,7 +64,16 @@ func bootBare(b *testing.B, m Machine, init string) {
 		b.Fatal(err)
 	}
 	defer l.close()
-	l.add("-kernel", m.Kernel.Vmlinuz, "-initrd", l.inherit(parts.initramfs), "-append", m.kernelArguments())
+	image, err := os.ReadFile(m.Kernel.Vmlinuz)
+	if err != nil {
+		b.Fatal(err)
+	}
+	kernel, err := memoryFile(image)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer kernel.Close()
+	l.add("-kernel", l.inherit(kernel), "-initrd", l.inherit(parts.initramfs), "-append", m.kernelArguments())
 	q, err := startQEMU(program, l)
 	if err != nil {
 		b.Fatal(err)

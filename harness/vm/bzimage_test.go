@@ -66,7 +66,7 @@ func endlessKernel() []byte {
 
 func writeEndlessKernel(t *testing.T) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "vmlinuz")
+	path := filepath.Join(openFolder(t), "vmlinuz")
 	if err := os.WriteFile(path, endlessKernel(), 0o644); err != nil {
 		t.Fatal(err)
 	}

@@ -190,7 +190,7 @@ func TestCheck(t *testing.T) {
 // pretendQEMU puts a shell script in the place of QEMU.
 func pretendQEMU(t *testing.T, script string) {
 	t.Helper()
-	folder := t.TempDir()
+	folder := openFolder(t)
 	if err := os.WriteFile(filepath.Join(folder, qemuProgram), []byte("#!/bin/sh\n"+script), 0o755); err != nil {
 		t.Fatal(err)
 	}

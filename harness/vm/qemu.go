@@ -2,7 +2,9 @@ package vm
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"runtime"
@@ -59,6 +61,11 @@ func startQEMU(path string, l *launch) (_ *qemu, err error) {
 		return nil, err
 	}
 	defer theirEnd.Close()
+	who := confined()
+	if err := give(who, append([]*os.File{theirs.console, theirs.init, theirs.stream}, l.files...)...); err != nil {
+		control.close()
+		return nil, fmt.Errorf("have QEMU run as another user than root: %w", err)
+	}
 
 	var said bytes.Buffer
 	cmd := exec.Command(path, append(talking(), l.args...)...)
@@ -67,7 +74,8 @@ func startQEMU(path string, l *launch) (_ *qemu, err error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Pdeathsig: syscall.SIGKILL,
 		// Ctrl-C is for this process, which then ends QEMU.
-		Setpgid: true,
+		Setpgid:    true,
+		Credential: who,
 	}
 	q := &qemu{monitor: control, alive: make(chan struct{}, 1), exited: make(chan struct{})}
 	started := make(chan error)
@@ -86,6 +94,9 @@ func startQEMU(path string, l *launch) (_ *qemu, err error) {
 	}()
 	if err := <-started; err != nil {
 		control.close()
+		if who != nil && errors.Is(err, fs.ErrPermission) {
+			err = fmt.Errorf("%w: it is not run as root but as user %d, who has to be allowed to", err, nobody)
+		}
 		return nil, err
 	}
 	q.process = cmd.Process

@@ -17,25 +17,30 @@ import (
 
 // openKernel opens what QEMU is to boot: the kernel itself, taken out of the
 // bzImage, where that is quick and the kernel can be entered there; else the
-// bzImage, whose own code then does the same in the guest, several times as slow.
+// bzImage, whose own code then does the same in the guest, several times as slow. It is
+// in a file of its own, which whoever QEMU runs as can be given.
 // The kernel is then where it was linked to be: KASLR is the bzImage's.
 func (m Machine) openKernel() (*os.File, error) {
 	image, err := os.ReadFile(m.Kernel.Vmlinuz)
 	if err != nil {
 		return nil, err
 	}
-	vmlinux, err := uncompressed(image)
-	if err != nil {
-		return os.Open(m.Kernel.Vmlinuz)
+	if vmlinux, err := uncompressed(image); err == nil {
+		image = vmlinux
 	}
-	fd, err := unix.MemfdCreate("vmlinux", unix.MFD_CLOEXEC)
+	return memoryFile(image)
+}
+
+// memoryFile makes a file without a name.
+func memoryFile(content []byte) (*os.File, error) {
+	fd, err := unix.MemfdCreate("kernel", unix.MFD_CLOEXEC)
 	if err != nil {
-		return nil, fmt.Errorf("make a file for the uncompressed kernel: %w", err)
+		return nil, fmt.Errorf("make a file for the kernel: %w", err)
 	}
-	file := os.NewFile(uintptr(fd), "vmlinux")
-	if _, err := file.Write(vmlinux); err != nil {
+	file := os.NewFile(uintptr(fd), "kernel")
+	if _, err := file.Write(content); err != nil {
 		file.Close()
-		return nil, fmt.Errorf("write the uncompressed kernel: %w", err)
+		return nil, fmt.Errorf("write the kernel: %w", err)
 	}
 	return file, nil
 }
