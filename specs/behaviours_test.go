@@ -1,6 +1,8 @@
 package specs
 
 import (
+	"strings"
+
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
@@ -21,7 +23,7 @@ var _ = Describe("How the kernel behaves", func() {
 // answer each time. The spec's name begins with behaviour.
 func Observation(q behaviour.Question) bool {
 	name := "behaviour/" + q.Name
-	decorators := []any{Offset(1), Label("behaviour", q.Name)}
+	decorators := []any{Offset(1), Label(strings.Split(name, "/")...)}
 	if q.Alone {
 		decorators = append(decorators, Serial)
 	}

@@ -6,9 +6,12 @@ import "github.com/finwait/finwait/harness/observe"
 // (SEG.ACK > SND.NXT), then send an ACK, drop the segment, and return."
 // (net/ipv4/tcp_input.c, tcp_ack)
 var ackOfUnsentData = Question{
-	Name:   "ack-of-unsent-data",
-	Text:   "An ACK acknowledges one octet more than the server has sent: is it answered?",
-	Change: `tcp_ack() sends a challenge ACK where the acknowledgement is after SND.NXT`,
+	Name: "ack-of-unsent-data",
+	Text: "An ACK acknowledges one octet more than the server has sent: is it answered?",
+	Change: &Change{
+		Commit: "42726ec644cb", Subject: "tcp: send a challenge ACK on SEG.ACK > SND.NXT",
+		With: []string{"challenge ACK"}, Without: []string{"nothing"},
+	},
 	Answers: []Answer{
 		{"challenge ACK", "It is dropped, and answered by a challenge ACK, as RFC 9293 has it."},
 		{"nothing", "It is dropped without a word."},

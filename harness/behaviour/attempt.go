@@ -7,13 +7,15 @@ import (
 	"runtime"
 
 	"github.com/finwait/finwait/harness/lab"
+	"github.com/finwait/finwait/topologies"
 )
 
 // An attempt is one experiment. It may have several stages.
 type attempt struct {
-	ctx   context.Context
-	built *lab.Lab
-	shown Observation
+	ctx    context.Context
+	family topologies.Family
+	built  *lab.Lab
+	shown  Observation
 	// failure is why the harness could not do its work.
 	failure error
 }

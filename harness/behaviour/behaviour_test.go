@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -38,8 +40,8 @@ func TestQuestionsAreWhole(t *testing.T) {
 			t.Errorf("there are two questions %s", q.Name)
 		}
 		names[q.Name] = true
-		if !strings.HasSuffix(q.Text, "?") && !strings.HasSuffix(q.Text, "?)") || q.Change == "" || len(q.Answers) < 2 {
-			t.Errorf("%s lacks its question, what changed, or its answers", q.Name)
+		if !strings.HasSuffix(q.Text, "?") && !strings.HasSuffix(q.Text, "?)") || len(q.Answers) < 2 {
+			t.Errorf("%s lacks its question, or its answers", q.Name)
 		}
 		words := map[string]bool{}
 		for _, a := range q.Answers {
@@ -47,6 +49,34 @@ func TestQuestionsAreWhole(t *testing.T) {
 				t.Errorf("%s: the answer %q is there twice, or not explained", q.Name, a.Words)
 			}
 			words[a.Words] = true
+		}
+		if q.Change != nil {
+			expectWhole(t, q.Name, *q.Change, words)
+		}
+	}
+}
+
+// commit begins a hash as git abbreviates those of Linux.
+var commit = regexp.MustCompile(`^[0-9a-f]{12}$`)
+
+// expectWhole wants a change that some of the answers tell to be there, and others not.
+func expectWhole(t *testing.T, name string, c Change, words map[string]bool) {
+	if !commit.MatchString(c.Commit) || c.Subject == "" || len(c.With) == 0 || len(c.Without) == 0 {
+		t.Errorf("%s: the change %+v lacks its commit, or what tells of it", name, c)
+	}
+	for _, answer := range slices.Concat(c.With, c.Without) {
+		if !words[answer] {
+			t.Errorf("%s: %q, by which the change is told, is none of its answers, or tells both", name, answer)
+		}
+		delete(words, answer)
+	}
+}
+
+func TestAChangeIsToldByTheAnswer(t *testing.T) {
+	c := Change{With: []string{"new", "newest"}, Without: []string{"old"}}
+	for answer, want := range map[string]Presence{"new": Present, "newest": Present, "old": Absent, "another": Open, "": Open} {
+		if got := c.In(answer); got != want {
+			t.Errorf("%q: %s, want %s", answer, got, want)
 		}
 	}
 }

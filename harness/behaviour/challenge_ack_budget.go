@@ -11,9 +11,12 @@ import (
 // came of that, then a budget for each network namespace, and then none by default
 // (net/ipv4/tcp_input.c, tcp_send_challenge_ack).
 var challengeACKBudget = Question{
-	Name:   "challenge-ack-budget",
-	Text:   "One connection asks for challenge ACKs without end: do they run out, and for whom?",
-	Change: `"tcp: make global challenge ack rate limitation per net-ns and default disabled" (79e3602caa6f)`,
+	Name: "challenge-ack-budget",
+	Text: "One connection asks for challenge ACKs without end: do they run out, and for whom?",
+	Change: &Change{
+		Commit: "79e3602caa6f", Subject: "tcp: make global challenge ack rate limitation per net-ns and default disabled",
+		With: []string{"without limit"}, Without: []string{"out for the host"},
+	},
 	Answers: []Answer{
 		{"without limit", "There are as many as are asked for."},
 		{"out for the host", "They run out, and other hosts' connections in other namespaces get none either."},

@@ -10,9 +10,12 @@ import (
 // (net/ipv4/tcp_input.c, tcp_data_queue), and older kernels count its octets as unread
 // (net/ipv4/tcp.c, __tcp_close).
 var closeAfterRepeatedData = Question{
-	Name:   "close-after-repeated-data",
-	Text:   "The program has read everything, and the peer sends the last of it again, now with its FIN: what does close() send?",
-	Change: `"tcp: fix __tcp_close() to only send RST when required" (5f9238530970)`,
+	Name: "close-after-repeated-data",
+	Text: "The program has read everything, and the peer sends the last of it again, now with its FIN: what does close() send?",
+	Change: &Change{
+		Commit: "5f9238530970", Subject: "tcp: fix __tcp_close() to only send RST when required",
+		With: []string{"FIN"}, Without: []string{"RST"},
+	},
 	Answers: []Answer{
 		{"FIN", "Nothing is unread, and the connection ends in order."},
 		{"RST", "What was read long ago passes for unread, and the connection is aborted."},

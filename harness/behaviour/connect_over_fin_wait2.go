@@ -15,9 +15,12 @@ import (
 // it would answer the SYN out of the old connection (net/ipv4/tcp_ipv4.c,
 // tcp_twsk_unique).
 var connectOverFINWAIT2 = Question{
-	Name:   "connect-over-fin-wait2",
-	Text:   "The only port that connect() can choose belongs to a mini-socket in FIN_WAIT2, with the same peer: is it used?",
-	Change: `"tcp: avoid reusing FIN_WAIT2 when trying to find port in connect() process" (0d9e5df4a257)`,
+	Name: "connect-over-fin-wait2",
+	Text: "The only port that connect() can choose belongs to a mini-socket in FIN_WAIT2, with the same peer: is it used?",
+	Change: &Change{
+		Commit: "0d9e5df4a257", Subject: "tcp: avoid reusing FIN_WAIT2 when trying to find port in connect() process",
+		With: []string{"refused"}, Without: []string{"reused"},
+	},
 	Answers: []Answer{
 		{"refused", "connect() finds no port (EADDRNOTAVAIL): it takes that of a mini-socket in TIME_WAIT only."},
 		{"reused", "A SYN goes out, although the peer has the old connection still open."},

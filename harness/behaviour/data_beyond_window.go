@@ -9,9 +9,12 @@ import (
 // a segment whole that begins in the window, newer kernels only while nothing else is
 // queued (net/ipv4/tcp_input.c, tcp_sequence).
 var dataBeyondWindow = Question{
-	Name:   "data-beyond-window",
-	Text:   "Data begins in sequence and ends an octet beyond the window, while other data waits to be read: is it accepted?",
-	Change: `"tcp: do not accept packets beyond window" (9ca48d616ed7)`,
+	Name: "data-beyond-window",
+	Text: "Data begins in sequence and ends an octet beyond the window, while other data waits to be read: is it accepted?",
+	Change: &Change{
+		Commit: "9ca48d616ed7", Subject: "tcp: do not accept packets beyond window",
+		With: []string{"dropped"}, Without: []string{"accepted"},
+	},
 	Answers: []Answer{
 		{"accepted", "All of it is taken, with what the window has no room for."},
 		{"dropped", "All of it is dropped, with what the window has room for."},

@@ -13,9 +13,12 @@ import (
 // connection. An orphan is one whose program has closed it (net/ipv4/tcp.c,
 // tcp_abort).
 var destroyOrphan = Question{
-	Name:   "destroy-orphan",
-	Text:   "The program has closed the connection, and its FIN is not acknowledged: what does SOCK_DESTROY do to what is left?",
-	Change: `"tcp: fix forever orphan socket caused by tcp_abort" (bac76cf89816)`,
+	Name: "destroy-orphan",
+	Text: "The program has closed the connection, and its FIN is not acknowledged: what does SOCK_DESTROY do to what is left?",
+	Change: &Change{
+		Commit: "bac76cf89816", Subject: "tcp: fix forever orphan socket caused by tcp_abort",
+		With: []string{"RST"}, Without: []string{"nothing"},
+	},
 	Answers: []Answer{
 		{"RST", "The connection is gone, and the peer is told by a RST."},
 		{"nothing", "The call succeeds and changes nothing: the orphan goes on."},

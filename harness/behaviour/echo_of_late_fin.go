@@ -9,9 +9,12 @@ import (
 // not (net/ipv4/tcp_input.c, tcp_ack, old_ack). What the ACK of it echoes is taken for
 // a round trip by its receiver.
 var echoOfLateFIN = Question{
-	Name:   "echo-of-late-fin",
-	Text:   "In FIN_WAIT2 comes the peer's FIN after its own ACK has overtaken it: whose timestamp does the answer echo?",
-	Change: `tcp_ack() updates TS.Recent on an old ACK, which can carry new data`,
+	Name: "echo-of-late-fin",
+	Text: "In FIN_WAIT2 comes the peer's FIN after its own ACK has overtaken it: whose timestamp does the answer echo?",
+	Change: &Change{
+		Commit: "1b92780ae4fc", Subject: "tcp: refresh TS.Recent for accepted old ACKs",
+		With: []string{"that of the FIN"}, Without: []string{"an older one"},
+	},
 	Answers: []Answer{
 		{"that of the FIN", "The FIN is accepted, and its timestamp echoed."},
 		{"an older one", "The FIN is accepted, but what is echoed is the timestamp of what came in sequence before it."},

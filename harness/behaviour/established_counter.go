@@ -8,9 +8,12 @@ import (
 // RFC 4022: tcpCurrEstab counts "connections for which the current state is either
 // ESTABLISHED or CLOSE-WAIT" (net/ipv4/tcp.c, tcp_set_state).
 var establishedCounter = Question{
-	Name:   "established-counter",
-	Text:   "The peer has ended its side of a connection: is it still counted as established (Tcp CurrEstab)?",
-	Change: `"tcp: count CLOSE-WAIT sockets for TCP_MIB_CURRESTAB"`,
+	Name: "established-counter",
+	Text: "The peer has ended its side of a connection: is it still counted as established (Tcp CurrEstab)?",
+	Change: &Change{
+		Commit: "a46d0ea5c942", Subject: "tcp: count CLOSE-WAIT sockets for TCP_MIB_CURRESTAB",
+		With: []string{"counted"}, Without: []string{"not counted"},
+	},
 	Answers: []Answer{
 		{"counted", "CLOSE_WAIT is counted, as RFC 4022 has it."},
 		{"not counted", "Only ESTABLISHED is counted."},

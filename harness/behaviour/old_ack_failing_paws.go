@@ -9,9 +9,12 @@ import (
 // fails PAWS (RFC 7323 section 5), and is old news either way. RFC 7323 wants what fails
 // PAWS acknowledged (net/ipv4/tcp_input.c, tcp_validate_incoming).
 var oldACKFailingPAWS = Question{
-	Name:   "old-ack-failing-paws",
-	Text:   "In FIN_WAIT2 comes a pure ACK that later segments have overtaken, so that its timestamp fails PAWS: is it answered?",
-	Change: `"tcp: add LINUX_MIB_PAWS_OLD_ACK SNMP counter" (d16b34479064)`,
+	Name: "old-ack-failing-paws",
+	Text: "In FIN_WAIT2 comes a pure ACK that later segments have overtaken, so that its timestamp fails PAWS: is it answered?",
+	Change: &Change{
+		Commit: "d16b34479064", Subject: "tcp: add LINUX_MIB_PAWS_OLD_ACK SNMP counter",
+		With: []string{"nothing"}, Without: []string{"duplicate ACK"},
+	},
 	Answers: []Answer{
 		{"duplicate ACK", "It is dropped, and answered by an ACK."},
 		{"nothing", "It is dropped without a word."},

@@ -3,11 +3,11 @@ package behaviour
 import "github.com/finwait/finwait/harness/observe"
 
 // In TIME_WAIT whatever is not in sequence is acknowledged (RFC 9293 section 3.10.7.4),
-// and what fails PAWS is as well (net/ipv4/tcp_minisocks.c, tcp_timewait_state_process).
+// and what fails PAWS is as well (net/ipv4/tcp_minisocks.c, tcp_timewait_state_process). Newer kernels
+// are silent while the socket is a full one: see oldACKFailingPAWS.
 var oldACKInTimeWait = Question{
-	Name:   "old-ack-in-time-wait",
-	Text:   "In TIME_WAIT comes a pure ACK that later segments have overtaken, so that its timestamp fails PAWS: is it answered?",
-	Change: `none is known: only open connections are silent since "tcp: add LINUX_MIB_PAWS_OLD_ACK SNMP counter" (d16b34479064)`,
+	Name: "old-ack-in-time-wait",
+	Text: "In TIME_WAIT comes a pure ACK that later segments have overtaken, so that its timestamp fails PAWS: is it answered?",
 	Answers: []Answer{
 		{"duplicate ACK", "It is dropped, and answered by an ACK."},
 		{"nothing", "It is dropped without a word."},

@@ -5,6 +5,7 @@
 package behaviour
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"runtime"
@@ -12,23 +13,25 @@ import (
 	"time"
 
 	"github.com/finwait/finwait/harness/lab"
+	"github.com/finwait/finwait/topologies"
 )
 
 // A Question is something about a kernel that an experiment answers.
 type Question struct {
-	// Name is stable: words with hyphens, "close-after-repeated-data".
+	// Name is stable: words with hyphens, "close-after-repeated-data", and where the
+	// question is put over IPv6, too, "…/ipv6".
 	Name string
 	// Text is the question, a sentence.
 	Text string
-	// Change is what made kernels differ: the subject of the change to Linux, and
-	// where it is known its hash in the mainline.
-	Change string
+	// Change is what made kernels differ; nil where none is known.
+	Change *Change
 	// Answers are all that there are.
 	Answers []Answer
 	// Alone is true where the experiment uses up what all connections of the
 	// machine share, so that no other may run at the same time.
 	Alone bool
 
+	family     topologies.Family // of what the peers speak; empty for IPv4
 	experiment func(*stage) (words string)
 }
 
@@ -81,7 +84,7 @@ var errEndless = fmt.Errorf("the experiment was not over after %v", enough)
 func (q Question) Ask(ctx context.Context) (Observation, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, enough, errEndless)
 	defer cancel()
-	a := &attempt{ctx: ctx, built: lab.New()}
+	a := &attempt{ctx: ctx, built: lab.New(), family: cmp.Or(q.family, topologies.IPv4)}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

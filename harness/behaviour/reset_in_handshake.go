@@ -10,9 +10,12 @@ import (
 // kernels do so once the handshake is done, not before (net/ipv4/tcp_minisocks.c,
 // tcp_check_req).
 var resetInHandshake = Question{
-	Name:   "reset-in-handshake",
-	Text:   "Before the last ACK of the handshake comes a RST in the window that is not the next in sequence: does it abort the handshake?",
-	Change: `"tcp: challenge ACK for non-exact RST in SYN-RECEIVED" (a28c4fcbf774)`,
+	Name: "reset-in-handshake",
+	Text: "Before the last ACK of the handshake comes a RST in the window that is not the next in sequence: does it abort the handshake?",
+	Change: &Change{
+		Commit: "a28c4fcbf774", Subject: "tcp: challenge ACK for non-exact RST in SYN-RECEIVED",
+		With: []string{"challenge ACK"}, Without: []string{"aborted"},
+	},
 	Answers: []Answer{
 		{"aborted", "The server forgets the handshake, and answers its last ACK by a RST."},
 		{"challenge ACK", "The RST is answered by a challenge ACK, and the handshake goes on."},

@@ -6,9 +6,12 @@ import "time"
 // unless this parameter says otherwise, which also bounds how often an orphan's FIN is
 // sent (net/ipv4/tcp_timer.c, tcp_out_of_resources and tcp_write_timeout).
 var rtoMax = Question{
-	Name:   "rto-max",
-	Text:   "Can the largest retransmission timeout be set for all connections of a namespace (tcp_rto_max_ms)?",
-	Change: `"tcp: add tcp_rto_max_ms sysctl" (1280c26228bd)`,
+	Name: "rto-max",
+	Text: "Can the largest retransmission timeout be set for all connections of a namespace (tcp_rto_max_ms)?",
+	Change: &Change{
+		Commit: "1280c26228bd", Subject: "tcp: add tcp_rto_max_ms sysctl",
+		With: []string{"obeyed", "ignored"}, Without: []string{"absent"},
+	},
 	Answers: []Answer{
 		{"obeyed", "The parameter is there, and connections go by it."},
 		{"ignored", "The parameter is there, and connections do not go by it."},

@@ -10,9 +10,12 @@ import (
 // top of a round trip, unless a route, a BPF program or this parameter says otherwise
 // (net/ipv4/tcp_output.c, tcp_rto_min).
 var rtoMin = Question{
-	Name:   "rto-min",
-	Text:   "Can the least retransmission timeout be set for all connections of a namespace (tcp_rto_min_us)?",
-	Change: `"tcp: add sysctl_tcp_rto_min_us" (f086edef71be)`,
+	Name: "rto-min",
+	Text: "Can the least retransmission timeout be set for all connections of a namespace (tcp_rto_min_us)?",
+	Change: &Change{
+		Commit: "f086edef71be", Subject: "tcp: add sysctl_tcp_rto_min_us",
+		With: []string{"obeyed", "ignored"}, Without: []string{"absent"},
+	},
 	Answers: []Answer{
 		{"obeyed", "The parameter is there, and connections go by it."},
 		{"ignored", "The parameter is there, and connections do not go by it."},

@@ -10,9 +10,12 @@ import (
 // Open. RFC 9293 section 3.10.4 has a CLOSE in SYN_RECEIVED send a FIN at once, or wait
 // for ESTABLISHED where something is queued (net/ipv4/tcp.c, tcp_shutdown).
 var shutdownInHandshake = Question{
-	Name:   "shutdown-in-handshake",
-	Text:   "Both ends open a connection at the same time, and the program calls shutdown() in SYN_RECV: when is the FIN sent?",
-	Change: `"tcp: defer shutdown(SEND_SHUTDOWN) for TCP_SYN_RECV sockets" (94062790aedb)`,
+	Name: "shutdown-in-handshake",
+	Text: "Both ends open a connection at the same time, and the program calls shutdown() in SYN_RECV: when is the FIN sent?",
+	Change: &Change{
+		Commit: "94062790aedb", Subject: "tcp: defer shutdown(SEND_SHUTDOWN) for TCP_SYN_RECV sockets",
+		With: []string{"after the handshake"}, Without: []string{"at once"},
+	},
 	Answers: []Answer{
 		{"after the handshake", "The call returns, and the FIN comes when the handshake is over."},
 		{"at once", "The FIN comes before the handshake is over, from FIN_WAIT1."},

@@ -36,7 +36,10 @@ type stage struct {
 func (a *attempt) stage() *stage {
 	s := &stage{attempt: a}
 	var err error
-	s.pair, err = topologies.NewForged(s.built, topologies.IPv4)
+	s.pair, err = topologies.NewForged(s.built, a.family)
+	if errors.Is(err, lab.ErrNoIPv6) {
+		err = &kernel.MissingCapability{Name: "IPv6", Err: err}
+	}
 	s.check(err)
 	s.kernel, err = observe.Open(s.pair.Server.Host)
 	s.check(err)

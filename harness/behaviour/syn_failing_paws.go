@@ -9,9 +9,12 @@ import (
 // 3.6.1, RFC 6191), but not one that fails PAWS, which is a duplicate. It is acknowledged
 // like anything else there (net/ipv4/tcp_minisocks.c, tcp_timewait_state_process).
 var synFailingPAWS = Question{
-	Name:   "syn-failing-paws",
-	Text:   "In TIME_WAIT comes a SYN whose timestamp fails PAWS: as what is it counted?",
-	Change: `"tcp: add LINUX_MIB_PAWS_TW_REJECTED counter" (c449d5f3a3d7)`,
+	Name: "syn-failing-paws",
+	Text: "In TIME_WAIT comes a SYN whose timestamp fails PAWS: as what is it counted?",
+	Change: &Change{
+		Commit: "c449d5f3a3d7", Subject: "tcp: add LINUX_MIB_PAWS_TW_REJECTED counter",
+		With: []string{"ACK, PAWSTimewait"}, Without: []string{"ACK, PAWSEstab"},
+	},
 	Answers: []Answer{
 		{"ACK, PAWSEstab", "It is answered by an ACK, and counted as what an open connection drops."},
 		{"ACK, PAWSTimewait", "It is answered by an ACK, and counted as what TIME_WAIT drops."},

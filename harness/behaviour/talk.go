@@ -40,10 +40,16 @@ func (s *stage) write(octets int) segment.Segment {
 	return seg
 }
 
-// respond has the server's program send octets, and the client acknowledge them.
-func (s *stage) respond(octets int) {
+// say has the server's program send octets, which the client takes.
+func (s *stage) say(octets int) {
 	s.note("server: write %d octets", octets)
 	s.check(s.server.Write(make([]byte, octets)))
+	s.settle()
+}
+
+// respond has the server's program send octets, and the client acknowledge them.
+func (s *stage) respond(octets int) {
+	s.say(octets)
 	s.check(s.client.Read(s.ctx, octets))
 	s.settle()
 }

@@ -10,9 +10,12 @@ import (
 // where it is to last for less than four seconds (net/ipv4/inet_timewait_sock.c,
 // __inet_twsk_schedule and tw_timer_handler).
 var timeWaitCounter = Question{
-	Name:   "time-wait-counter",
-	Text:   "When is a mini-socket counted among those of TIME_WAIT (TcpExt TW and TWKilled)?",
-	Change: `__inet_twsk_schedule() counts what tw_timer_handler() counted`,
+	Name: "time-wait-counter",
+	Text: "When is a mini-socket counted among those of TIME_WAIT (TcpExt TW and TWKilled)?",
+	Change: &Change{
+		Commit: "27dd35e02235", Subject: "tcp/dccp: no longer use twsk_net(tw) from tw_timer_handler()",
+		With: []string{"when it begins"}, Without: []string{"when it ends"},
+	},
 	Answers: []Answer{
 		{"when it begins", "The counter says how many there were, up to now."},
 		{"when it ends", "The counter says how many are over; those that last are not in it."},

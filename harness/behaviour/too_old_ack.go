@@ -10,9 +10,12 @@ import (
 // the connection: it would acknowledge what was never sent (net/ipv4/tcp_input.c,
 // tcp_ack).
 var tooOldACK = Question{
-	Name:   "too-old-ack",
-	Text:   "The peer's FIN acknowledges less than the first octet of the connection, though within a window of the last acknowledgement: is it accepted?",
-	Change: `"tcp: do not accept ACK of bytes we never sent" (3d501dd326fb)`,
+	Name: "too-old-ack",
+	Text: "The peer's FIN acknowledges less than the first octet of the connection, though within a window of the last acknowledgement: is it accepted?",
+	Change: &Change{
+		Commit: "3d501dd326fb", Subject: "tcp: do not accept ACK of bytes we never sent",
+		With: []string{"challenge ACK"}, Without: []string{"accepted"},
+	},
 	Answers: []Answer{
 		{"accepted", "The FIN is accepted, as if its acknowledgement were merely old."},
 		{"challenge ACK", "The FIN is dropped, and answered by a challenge ACK."},

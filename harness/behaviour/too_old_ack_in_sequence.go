@@ -11,9 +11,12 @@ import (
 // read: since Linux 6.0 a socket gives back what it does not need
 // (include/net/sock.h, sk_mem_uncharge).
 var tooOldACKInSequence = Question{
-	Name:   "too-old-ack-in-sequence",
-	Text:   "Data in sequence acknowledges less than the first octet of the connection: is it accepted?",
-	Change: `the fast path of tcp_rcv_established() wants an acknowledgement between SND.UNA and SND.NXT`,
+	Name: "too-old-ack-in-sequence",
+	Text: "Data in sequence acknowledges less than the first octet of the connection: is it accepted?",
+	Change: &Change{
+		Commit: "f81e6c3fb063", Subject: "tcp: exclude old ACKs from tcp fast path",
+		With: []string{"challenge ACK"}, Without: []string{"accepted, challenge ACK"},
+	},
 	Answers: []Answer{
 		{"accepted", "The data is taken, as if its acknowledgement were merely old."},
 		{"accepted, challenge ACK", "The acknowledgement is known to be none, yet the data is taken: the challenge ACK acknowledges it."},

@@ -12,9 +12,12 @@ import (
 // tcp_tw_reuse: until the next second of the clock, or for as long as this parameter
 // says (net/ipv4/tcp_ipv4.c, tcp_twsk_unique).
 var twReuseDelay = Question{
-	Name:   "tw-reuse-delay",
-	Text:   "Can it be set how soon connect() may take a port in TIME_WAIT (tcp_tw_reuse_delay)?",
-	Change: "the parameter itself, later than Linux 6.12 and no later than 6.16",
+	Name: "tw-reuse-delay",
+	Text: "Can it be set how soon connect() may take a port in TIME_WAIT (tcp_tw_reuse_delay)?",
+	Change: &Change{
+		Commit: "ca6a6f93867a", Subject: "tcp: Add sysctl to configure TIME-WAIT reuse delay",
+		With: []string{"obeyed", "ignored"}, Without: []string{"absent"},
+	},
 	Answers: []Answer{
 		{"obeyed", "The parameter is there, in milliseconds, and connect() goes by it."},
 		{"ignored", "The parameter is there, and connect() does not wait."},

@@ -9,12 +9,16 @@ import (
 // A peer that has nothing else to say goes on sending it (net/ipv4/tcp_input.c,
 // tcp_data_queue and tcp_sequence).
 var zeroWindowFIN = Question{
-	Name:   "zero-window-fin",
-	Text:   "The program does not read, the window is closed, and the peer sends its FIN: is it accepted?",
-	Change: `"tcp: accept bare FIN packets under memory pressure" (2bd99aef1b19), undone by "tcp: do not accept packets beyond window" (9ca48d616ed7) until "tcp: re-enable acceptance of FIN packets when RWIN is 0" (1e3bb184e941)`,
+	Name: "zero-window-fin",
+	Text: "The program does not read, the window is closed, and the peer sends its FIN: is it accepted?",
+	Change: &Change{
+		Commit: "2bd99aef1b19", Subject: "tcp: accept bare FIN packets under memory pressure",
+		With: []string{"accepted", "dropped as beyond the window"}, Without: []string{"dropped"},
+	},
 	Answers: []Answer{
 		{"accepted", "The FIN is accepted: the connection goes to CLOSE_WAIT."},
 		{"dropped", "The FIN is dropped, and acknowledged as what is out of the window: the peer has to send it again until the program reads."},
+		{"dropped as beyond the window", `It is dropped by "tcp: do not accept packets beyond window" (9ca48d616ed7), before "tcp: re-enable acceptance of FIN packets when RWIN is 0" (1e3bb184e941).`},
 	},
 	experiment: func(s *stage) string {
 		s.openWithLittleRoom()
@@ -27,7 +31,10 @@ var zeroWindowFIN = Question{
 			return s.agreed("accepted", observe.Counters{"TCPZeroWindowDrop+BeyondWindow": 0})
 		case one(answers, acknowledges(fin.Seq)):
 			s.reach("ESTABLISHED")
-			return s.agreed("dropped", observe.Counters{"TCPZeroWindowDrop+BeyondWindow": 1})
+			if s.moved()["BeyondWindow"] > 0 {
+				return s.agreed("dropped as beyond the window", observe.Counters{"TCPZeroWindowDrop": 0, "BeyondWindow": 1})
+			}
+			return s.agreed("dropped", observe.Counters{"TCPZeroWindowDrop": 1})
 		default:
 			return s.unforeseen(answers)
 		}
