@@ -5,7 +5,7 @@ SHELL         := bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help gate specs test unit vm-test browser-test soak lint fmt bench fuzz readme-figures qemu keyring chromium tshark root clean
+.PHONY: help gate behaviours specs test unit vm-test browser-test soak lint fmt bench fuzz readme-figures qemu keyring chromium tshark root clean
 
 # What finwait was made for, and README.md shows.
 the_case := overtaken-fin/server-shutdown/ipv4
@@ -39,6 +39,10 @@ help: ## list the targets
 gate: qemu keyring ## compare the kernels of Debian bullseye and trixie (ARGS="--trials 3")
 	go build -buildvcs=false -o .bin/gate ./ci/gate
 	.bin/gate run --baseline debian/bullseye debian/trixie $(ARGS)
+
+behaviours: qemu keyring ## ask four kernels what they do, and hold it against ci/behaviours.yaml
+	go build -buildvcs=false -o .bin/gate ./ci/gate
+	.bin/gate behaviours debian/bullseye debian/bookworm debian/trixie debian/sid $(ARGS)
 
 specs: ## run the suite on this machine's own kernel (ARGS="--require-all --record=FILE")
 	@echo "The suite on this machine's kernel, $$(uname -r)"

@@ -72,6 +72,6 @@ Exit status: 0 no regression, 1 the gate could not do its work, 2 regression, 3 
 
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
-	root.AddCommand(runCommand(), exploreCommand(), compareCommand(), ladderCommand(), exportCommand(), kernelsCommand())
+	root.AddCommand(runCommand(), exploreCommand(), behavioursCommand(), compareCommand(), ladderCommand(), exportCommand(), kernelsCommand())
 	return root
 }

@@ -9,6 +9,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -102,13 +103,15 @@ func (q Question) Ask(ctx context.Context) (Observation, error) {
 	return a.shown, nil
 }
 
+// HasAnswer reports whether words are an answer's.
+func (q Question) HasAnswer(words string) bool {
+	return slices.ContainsFunc(q.Answers, func(a Answer) bool { return a.Words == words })
+}
+
 // known returns words that are an answer's.
 func (q Question) known(in *attempt, words string) string {
-	for _, a := range q.Answers {
-		if a.Words == words {
-			return words
-		}
+	if !q.HasAnswer(words) {
+		in.check(fmt.Errorf("the experiment answers %q, which is none of its answers", words))
 	}
-	in.check(fmt.Errorf("the experiment answers %q, which is none of its answers", words))
-	return ""
+	return words
 }
