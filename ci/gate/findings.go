@@ -76,23 +76,14 @@ func (e expectations) hold(record *report.Record) findings {
 
 // take is what the record has of the question.
 func (f *finding) take(s report.Scenario) {
-	f.answer, f.why = s.Observed, ""
-	for _, o := range s.Observations {
-		if o.Answer == s.Observed {
-			f.exchange = o.Exchange
-			break
-		}
-	}
-	if f.answer != "" {
-		return
-	}
-	switch {
-	case s.Skipped != "":
+	if f.answer, f.why = s.Shows(); s.Skipped != "" {
 		f.why = lacks + s.Skipped
-	case s.Error != "":
-		f.why = s.Error
-	default:
-		f.why = s.NoAnswer()
+	}
+	for _, o := range s.Observations {
+		if o.Answer == f.answer {
+			f.exchange = o.Exchange
+			return
+		}
 	}
 }
 

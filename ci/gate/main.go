@@ -35,7 +35,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	var verdict exitStatus
 	switch {
 	case err == nil:
@@ -44,6 +44,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return int(verdict)
 	}
 	fmt.Fprintln(stderr, "gate:", err)
+	if cmd.Name() == stepName {
+		return stepFailed
+	}
 	return exitFailed
 }
 
@@ -72,6 +75,6 @@ Exit status: 0 no regression, 1 the gate could not do its work, 2 regression, 3 
 
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
-	root.AddCommand(runCommand(), exploreCommand(), behavioursCommand(), compareCommand(), ladderCommand(), exportCommand(), kernelsCommand())
+	root.AddCommand(runCommand(), exploreCommand(), behavioursCommand(), bisectCommand(), stepCommand(), compareCommand(), ladderCommand(), exportCommand(), kernelsCommand())
 	return root
 }

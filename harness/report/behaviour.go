@@ -107,8 +107,8 @@ func (s Scenario) answered() string {
 	return strings.Join(parts, ", ")
 }
 
-// NoAnswer says of a question that was asked why there is not one answer.
-func (s Scenario) NoAnswer() string {
+// noAnswer says why there is not one answer.
+func (s Scenario) noAnswer() string {
 	for _, o := range s.Observations {
 		if o.Why != "" {
 			return o.Why

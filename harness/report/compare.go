@@ -178,7 +178,7 @@ func (s Scenario) whyNot() string {
 		return s.Error
 	}
 	if len(s.Observations) > 0 {
-		return s.NoAnswer()
+		return s.noAnswer()
 	}
 	for _, t := range s.Trials {
 		if len(t.Why) > 0 {

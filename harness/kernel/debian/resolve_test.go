@@ -294,6 +294,45 @@ func TestSuites(t *testing.T) {
 	g.Expect(f.requests(".deb")).To(Equal(downloads), "no kernel is downloaded")
 }
 
+func TestBetween(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	f := newFakeArchive(t)
+	for _, suite := range knownSuites {
+		f.publish("/debian", suite, "")
+	}
+	f.publish("/debian", "bookworm", "", append(single("6.1.0-9", "6.1.9-1"), single("6.1.0-10", "6.1.10-1")...)...)
+	f.publish("/debian-security", "bookworm-security", "", single("6.1.0-10", "6.1.10-1")...)
+	f.publish("/debian", "experimental", "", split("7.3", "7.3~rc7-1~exp1")...)
+	var torn []fakePackage
+	for _, p := range split("7.2.13+deb14", "7.2.13-1") {
+		if !strings.HasPrefix(p.name, "linux-base-") {
+			torn = append(torn, p)
+		}
+	}
+	f.publish("/debian", "sid", "", torn...)
+	const inRelease = "/debian/dists/trixie/InRelease"
+	f.special[inRelease] = func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "overloaded", http.StatusServiceUnavailable)
+	}
+
+	for _, ends := range [][2]string{{"6.1.9-1", "7.3~rc7-1~exp1"}, {"7.3~rc7-1~exp1", "6.1.9-1"}} {
+		versions, notes, err := f.archive().Between(t.Context(), ends[0], ends[1])
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(versions).To(Equal([]string{"6.1.9-1", "6.1.10-1", "7.3~rc7-1~exp1"}))
+		g.Expect(notes).To(ConsistOf(
+			HavePrefix("debian/trixie could not be searched: "),
+			"left out, because no suite has all of their packages: 7.2.13-1",
+		))
+	}
+	versions, _, err := f.archive().Between(t.Context(), "6.1.9-1", "6.1.10-1")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(versions).To(Equal([]string{"6.1.9-1", "6.1.10-1"}))
+	_, _, err = f.archive().Between(t.Context(), "6.1.9-1", "6.1.11-1")
+	g.Expect(err).To(MatchError(ContainSubstring("no suite of Debian has a cloud kernel of version 6.1.11-1")))
+	g.Expect(f.requests(".deb")).To(Equal(0), "no kernel is downloaded")
+}
+
 func TestMirrorsOutOfReach(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -51,6 +52,45 @@ func (a *Archive) Suites(ctx context.Context) ([]Suite, error) {
 		return nil, fmt.Errorf("list the suites of Debian: %w", ctx.Err())
 	}
 	return offers, nil
+}
+
+// Between returns the package versions of the cloud kernels that are not older than one
+// of two and not newer than the other, oldest first, and what the user should know of the
+// search, a line each. They are what the known suites have. Kernels that have lost one
+// of their packages are left out, and named.
+func (a *Archive) Between(ctx context.Context, one, other string) (versions, notes []string, err error) {
+	r, err := a.reader()
+	if err != nil {
+		return nil, nil, err
+	}
+	found := r.survey(ctx)
+	if ctx.Err() != nil {
+		return nil, nil, fmt.Errorf("list the kernels of Debian: %w", ctx.Err())
+	}
+	var packages index
+	for _, s := range found {
+		packages = append(packages, s.packages...)
+		notes = append(notes, s.doubts()...)
+	}
+	all := packages.cloudVersions()
+	from, to := slices.Index(all, one), slices.Index(all, other)
+	for version, at := range map[string]int{one: from, other: to} {
+		if at < 0 {
+			return nil, nil, unknownVersion(version, all, notes)
+		}
+	}
+	var torn []string
+	for _, version := range all[min(from, to) : max(from, to)+1] {
+		if _, err := packages.parts(packages.cloudVersion(version)); err != nil {
+			torn = append(torn, version)
+			continue
+		}
+		versions = append(versions, version)
+	}
+	if len(torn) > 0 {
+		notes = append(notes, "left out, because no suite has all of their packages: "+strings.Join(torn, " "))
+	}
+	return versions, notes, nil
 }
 
 // A surveyed suite has been read, or err says why not.

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/finwait/finwait/harness/kernel"
+	"github.com/finwait/finwait/harness/ladder"
+	"github.com/finwait/finwait/harness/report"
+	"github.com/finwait/finwait/harness/vm"
+)
+
+// A showing is what a kernel shows of one scenario, or of one behaviour.
+type showing struct {
+	// outcome is how the scenario ends, or the answer; empty where that is not known,
+	// and why says what kept it from being known.
+	outcome, why string
+	// expected is how the scenario should end; empty for a behaviour.
+	expected string
+	// ladder is the file that tells how it went; empty where there is none.
+	ladder string
+	// record is all that was recorded.
+	record *report.Record
+}
+
+// text is the ladder of the trial by which the scenario was judged, or what was exchanged.
+func (s showing) text() string {
+	if s.record == nil {
+		return ""
+	}
+	for _, of := range s.record.Scenarios {
+		if trial := of.Judged(); trial != nil {
+			return ladder.Text(*trial)
+		}
+		for _, o := range of.Observations {
+			if o.Answer == of.Observed {
+				return o.Text()
+			}
+		}
+	}
+	return ""
+}
+
+// focusOn is Ginkgo's argument that leaves one spec of a name.
+func focusOn(name string) string {
+	return "--ginkgo.focus=(^| )" + regexp.QuoteMeta(name) + "$"
+}
+
+// checkName refuses a name that no scenario has, before anything is booted.
+func (p programs) checkName(ctx context.Context, name string) error {
+	output, err := exec.CommandContext(ctx, p.suite, "--ginkgo.dry-run", "--ginkgo.fail-on-empty", "--ginkgo.no-color", focusOn(name)).CombinedOutput()
+	var failed *exec.ExitError
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.As(err, &failed) && strings.Contains(string(output), "no specs ran"):
+		return fmt.Errorf("there is no scenario %q: want the name of one as a record has it, such as overtaken-fin/server-shutdown/ipv4 or behaviour/zero-window-fin", name)
+	case err != nil:
+		return fmt.Errorf("list the scenarios: %w\n%s", err, output)
+	}
+	return nil
+}
+
+// show plays one scenario on a kernel. What the kernel is to blame for, if only that it
+// does not boot, is a showing; an error is the machine's fault, or the caller's.
+func (o options) show(ctx context.Context, image kernel.Image, p programs, name string, out *screen) (showing, error) {
+	shown := showing{record: report.New(report.Kernel{
+		Release: image.Release, Source: image.Source, Version: image.Version, Notes: image.Notes,
+	}, string(o.clockOf(image)))}
+	shown.record.Environment = environment(image)
+	far := out.begin(image.Source)
+	defer out.end(far)
+	args := func(file string) []string { return append(o.suiteArgs(o.clockOf(image), file), focusOn(name)) }
+	guest, err := o.runOn(ctx, image, p, job{args, func(line []byte) error {
+		var entry report.Entry
+		if err := json.Unmarshal(line, &entry); err != nil {
+			return fmt.Errorf("the suite reported what is no entry of a record: %w", err)
+		}
+		if entry.Progress != nil {
+			out.reach(far, *entry.Progress)
+			return nil
+		}
+		return shown.record.Add(entry)
+	}, out.notices("")})
+	shown.record.Accelerator = string(guest.Accelerator)
+	switch {
+	case ctx.Err() != nil:
+		return showing{}, err
+	case err != nil && !isToBlame(err) && guest.Status == 0:
+		return showing{}, err
+	case err != nil:
+		shown.record.Incomplete = firstLine(err.Error())
+	}
+	return shown, shown.read(name)
+}
+
+// isToBlame reports whether it is the kernel's fault that a guest did not do its work.
+func isToBlame(err error) bool {
+	var (
+		failed *vm.Error
+		module *kernel.MissingModuleError
+		lacks  *kernel.MissingCapability
+	)
+	if errors.As(err, &failed) {
+		return slices.Contains([]vm.Reason{
+			vm.NotAKernel, vm.NeverBooted, vm.SetupFailed, vm.ModuleFailed, vm.Panicked, vm.Ended, vm.Hung,
+		}, failed.Reason)
+	}
+	return errors.As(err, &module) || errors.As(err, &lacks)
+}
+
+// read takes what there is of the scenario out of the record, which has no other.
+func (s *showing) read(name string) error {
+	var of report.Scenario
+	i := slices.IndexFunc(s.record.Scenarios, func(s report.Scenario) bool { return s.Name == name })
+	switch {
+	case i >= 0:
+		of = s.record.Scenarios[i]
+	case s.record.Incomplete == "":
+		return fmt.Errorf("%v: the suite played nothing called %s", s.record.Kernel, name)
+	}
+	s.expected = string(of.Expected)
+	switch {
+	case of.Race:
+		return fmt.Errorf("%s is a race: how it ends is a matter of scheduling, and not of the kernel", name)
+	case s.record.Incomplete != "":
+		s.why = cmp.Or(of.Error, s.record.Incomplete)
+	default:
+		s.outcome, s.why = of.Shows()
+	}
+	return nil
+}
