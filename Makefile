@@ -57,7 +57,7 @@ unit: root ## run the unit tests
 
 vm-test: qemu keyring tshark ## run the suite on old and new kernels in VMs
 	@echo "The suite on old and new kernels, in VMs"
-	go test -count=1 -timeout 30m -tags vm -run '^(TestTheCase|TestBehaviours|TestLongTimers|TestColdAndWarm|TestEveryOrder|TestGuests)' ./ci/gate
+	go test -count=1 -timeout 30m -tags vm -run '^(TestTheCase|TestBehaviours|TestLongTimers|TestColdAndWarm|TestEveryOrder|TestGuests|TestBisectFinds|TestGitBisects)' ./ci/gate
 
 browser-test: chromium ## open the report in a browser, and leave pictures of it in finwait-out/pictures
 	@echo "The report in a browser"
