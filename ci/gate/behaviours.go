@@ -84,7 +84,9 @@ func (a asker) run(ctx context.Context, args []string) error {
 	records, failure := asking.play(ctx, images, programs)
 	var kernels []findings
 	for _, record := range records {
-		kernels = append(kernels, expected.hold(record))
+		if len(record.Scenarios) > 0 {
+			kernels = append(kernels, expected.hold(record))
+		}
 	}
 	if err := writeFindings(a.stdout, kernels, expected.source); err != nil {
 		return err

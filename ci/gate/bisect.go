@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/finwait/finwait/harness/kernel"
-	"github.com/finwait/finwait/harness/kernel/debian"
 	"github.com/finwait/finwait/harness/vm"
 )
 
@@ -107,14 +106,13 @@ func (b bisection) search(ctx context.Context, references []kernel.Reference) (*
 	if ends[0].Version == ends[1].Version {
 		return nil, fmt.Errorf("both --good and --bad are kernel %s: there is nothing between them", ends[0].Version)
 	}
-	progress := newProgress(b.stderr)
-	archive := &debian.Archive{Mirrors: b.mirrors, Progress: progress.show, Notice: progress.say}
+	archive := b.archive()
 	versions, notes, err := archive.Between(ctx, ends[0].Version, ends[1].Version)
 	if err != nil {
 		return nil, err
 	}
 	for _, note := range notes {
-		progress.say(note)
+		fmt.Fprintln(b.stderr, note)
 	}
 	return &search{
 		good: ends[0], bad: ends[1], versions: versions, stdout: b.stdout,

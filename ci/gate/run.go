@@ -164,8 +164,7 @@ func (o options) check(references []kernel.Reference) error {
 // resolve finds every kernel before the first is booted, so that a mistake in
 // the last argument costs no time.
 func (o options) resolve(ctx context.Context, references []kernel.Reference) ([]kernel.Image, error) {
-	progress := newProgress(o.stderr)
-	archive := &debian.Archive{Mirrors: o.mirrors, Progress: progress.show, Notice: progress.say}
+	archive := o.archive()
 	var images []kernel.Image
 	for _, ref := range references {
 		find := archive.Resolve
@@ -179,6 +178,12 @@ func (o options) resolve(ctx context.Context, references []kernel.Reference) ([]
 		images = append(images, image)
 	}
 	return images, nil
+}
+
+// archive is Debian's, which tells on standard error what it does.
+func (o options) archive() *debian.Archive {
+	progress := newProgress(o.stderr)
+	return &debian.Archive{Mirrors: o.mirrors, Progress: progress.show, Notice: progress.say}
 }
 
 // firstLine is what of an error fits into a table; the rest of it is printed

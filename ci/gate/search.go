@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -104,7 +105,8 @@ func (s *search) showEnds(ctx context.Context) (ends [2]step, err error) {
 	ends = [2]step{s.step(s.good, onGood), s.step(s.bad, onBad)}
 	switch expected := onGood.expected; {
 	case onGood.outcome == "" || onBad.outcome == "":
-		return ends, fmt.Errorf("both have to be told:\n\t--good %v\n\t--bad  %v", ends[0], ends[1])
+		return ends, fmt.Errorf("it has to be known what both do: --good %s: %s; --bad %s: %s",
+			ends[0].kernel(), cmp.Or(onGood.outcome, onGood.why), ends[1].kernel(), cmp.Or(onBad.outcome, onBad.why))
 	case onGood.outcome == onBad.outcome:
 		return ends, fmt.Errorf("--good %s and --bad %s are the same in this: %s", ends[0].kernel(), ends[1].kernel(), onGood.outcome)
 	case expected != "" && onGood.outcome != expected:

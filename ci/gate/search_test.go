@@ -130,8 +130,8 @@ func TestSearchWantsItsEndsToBeWhatTheyAreCalled(t *testing.T) {
 		"++":  "are the same in this: retransmitted",
 		"-+":  "good is what ends clean: --good debian/1.0.1-1 is retransmitted, and --bad debian/1.0.0-1 is clean",
 		"+!":  "good is what ends clean: --good debian/1.0.1-1 is reset",
-		"?-":  "both have to be told:\n\t--good good  debian/1.0.1-1: clean\n\t--bad  skip  debian/1.0.0-1: it does not boot",
-		"+?":  "both have to be told",
+		"?-":  "it has to be known what both do: --good debian/1.0.1-1: clean; --bad debian/1.0.0-1: it does not boot",
+		"+?":  "it has to be known what both do: --good debian/1.0.1-1: it does not boot",
 		"x-":  "QEMU refused its work",
 		"+x-": "QEMU refused its work",
 	} {

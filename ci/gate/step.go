@@ -31,19 +31,24 @@ type stepper struct {
 }
 
 func stepCommand() *cobra.Command {
-	s := stepper{options: options{clock: string(vm.Virtual), out: "."}}
+	s := stepper{options: options{clock: string(vm.Virtual), out: "."}} // nothing is written
 	cmd := &cobra.Command{
 		Use:   stepName + " SCENARIO KERNEL",
 		Short: "Say whether a kernel is good, by the exit status that git bisect run wants",
 		Long: `step plays a scenario, or asks a behaviour, on one kernel. The kernel is good if the
-scenario ends as it should, or as --want says: turned round, git bisect finds the
-commit that mended it.
+scenario ends as it should, or as --want says. In a tree of Linux
+
+  git bisect start BAD GOOD
+  git bisect run sh -c 'make -j8 bzImage modules || exit 125; gate step SCENARIO build:.'
+
+finds the commit that broke it; git bisect start --term-old broken --term-new mended
+and --want retransmitted turn it round.
 
 Exit status: 0 good, 1 bad, 125 the kernel does not boot, lacks something, or was not
 conclusive: git bisect skips it; 128 the gate could not do its work: git bisect stops.`,
-		Example: `  git bisect run sh -c 'make -j8 bzImage modules || exit 125; gate step overtaken-fin/server-shutdown/ipv4 build:.'
-  git bisect start --term-old broken --term-new mended v5.10 v6.12
-  git bisect run gate step --want retransmitted overtaken-fin/server-shutdown/ipv4 build:.`,
+		Example: `  gate step overtaken-fin/server-shutdown/ipv4 build:.
+  gate step --want retransmitted overtaken-fin/server-shutdown/ipv4 build:.
+  gate step --want accepted behaviour/zero-window-fin debian/6.1.170-3`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s.stdout, s.stderr = cmd.OutOrStdout(), cmd.ErrOrStderr()

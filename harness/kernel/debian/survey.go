@@ -73,12 +73,12 @@ func (a *Archive) Between(ctx context.Context, one, other string) (versions, not
 		notes = append(notes, s.doubts()...)
 	}
 	all := packages.cloudVersions()
-	from, to := slices.Index(all, one), slices.Index(all, other)
-	for version, at := range map[string]int{one: from, other: to} {
-		if at < 0 {
+	for _, version := range []string{one, other} {
+		if !slices.Contains(all, version) {
 			return nil, nil, unknownVersion(version, all, notes)
 		}
 	}
+	from, to := slices.Index(all, one), slices.Index(all, other)
 	var torn []string
 	for _, version := range all[min(from, to) : max(from, to)+1] {
 		if _, err := packages.parts(packages.cloudVersion(version)); err != nil {
