@@ -1,7 +1,8 @@
 // Package behaviour asks the running kernel questions about how it ends TCP
-// connections, or keeps them, to which kernels give different answers and none is
-// wrong. Each is answered by an experiment, never by a version number: an answer has
-// been seen on the wire, and the kernel's counters and sockets agree with it.
+// connections, or keeps them, to which kernels give different answers. But for the one
+// about old ACKs, which finwait was made for, none is wrong. Each is answered by an
+// experiment, never by a version number: an answer has been seen on the wire, and the
+// kernel's counters and sockets agree with it.
 package behaviour
 
 import (
