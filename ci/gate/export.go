@@ -7,12 +7,17 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/finwait/finwait/harness/packetdrill"
 	"github.com/finwait/finwait/harness/pcapng"
 	"github.com/finwait/finwait/harness/report"
+	"github.com/finwait/finwait/harness/teardown"
 )
 
 // formats are what a scenario can be exported as.
-var formats = map[string]func(io.Writer, *report.Record, report.Scenario) error{"pcapng": exportCapture}
+var formats = map[string]func(io.Writer, *report.Record, report.Scenario) error{
+	"packetdrill": exportScript,
+	"pcapng":      exportCapture,
+}
 
 func exportCommand() *cobra.Command {
 	var format string
@@ -24,7 +29,7 @@ func exportCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			export, known := formats[format]
 			if !known {
-				return fmt.Errorf("--format %q: there is pcapng", format)
+				return fmt.Errorf("--format %q: there are packetdrill and pcapng", format)
 			}
 			record, err := report.Load(args[0])
 			if err != nil {
@@ -37,16 +42,35 @@ func exportCommand() *cobra.Command {
 			return export(cmd.OutOrStdout(), record, record.Scenarios[i])
 		},
 	}
-	cmd.Flags().StringVar(&format, "format", "pcapng", "a capture of what both taps saw: `FORMAT` pcapng")
+	cmd.Flags().StringVar(&format, "format", "pcapng",
+		"a capture of what both taps saw, or a script that packetdrill runs on any kernel: `FORMAT` pcapng or packetdrill")
 	return cmd
 }
 
 // exportCapture writes the first trial that the scenario was judged by.
 func exportCapture(w io.Writer, record *report.Record, s report.Scenario) error {
+	t, err := shown(s)
+	if err != nil {
+		return err
+	}
+	return pcapng.Write(w, pcapng.Origin{Scenario: s.Name, Kernel: record.Kernel.Release}, t)
+}
+
+// exportScript writes the same.
+func exportScript(w io.Writer, record *report.Record, s report.Scenario) error {
+	t, err := shown(s)
+	if err != nil {
+		return err
+	}
+	return packetdrill.Write(w, packetdrill.Origin{Scenario: s.Name, Kernel: record.Kernel.Release}, t)
+}
+
+// shown is the first trial that the scenario was judged by and that has its segments.
+func shown(s report.Scenario) (teardown.Trial, error) {
 	for _, t := range s.Trials {
 		if t.Exchange != nil && t.Outcome == s.Outcome {
-			return pcapng.Write(w, pcapng.Origin{Scenario: s.Name, Kernel: record.Kernel.Release}, t)
+			return t, nil
 		}
 	}
-	return fmt.Errorf("the record has no segments of %s", s.Name)
+	return teardown.Trial{}, fmt.Errorf("the record has no segments of %s", s.Name)
 }

@@ -78,7 +78,7 @@ func (r *run) request() error {
 	if r.forged != nil {
 		return r.forged.Write(RequestSize)
 	}
-	return r.client.conn.Write(make([]byte, RequestSize))
+	return r.send(r.client, RequestSize)
 }
 
 // readResponse reads the server's response.
@@ -86,7 +86,7 @@ func (r *run) readResponse(ctx context.Context) error {
 	if r.forged != nil {
 		return r.forged.Read(ctx, ResponseSize)
 	}
-	return r.client.conn.Read(ResponseSize)
+	return r.receive(r.client, ResponseSize)
 }
 
 // errRefused ends a trial in which the server has refused the forged FIN.

@@ -42,12 +42,12 @@ func (r *run) connect(ctx context.Context) error {
 	}
 	r.onEnd(r.server.abandon)
 	for _, a := range r.real() {
-		if a.Prepare == nil {
-			continue
+		if a.Prepare != nil {
+			if err := a.Prepare(a.conn); err != nil {
+				return fmt.Errorf("prepare the %s's socket: %w", a.host.Name, err)
+			}
 		}
-		if err := a.Prepare(a.conn); err != nil {
-			return fmt.Errorf("prepare the %s's socket: %w", a.host.Name, err)
-		}
+		a.end.Setup = a.setup()
 	}
 	return nil
 }
@@ -68,10 +68,10 @@ func (r *run) converse(ctx context.Context) error {
 	if err := r.request(); err != nil {
 		return err
 	}
-	if err := r.server.conn.Read(RequestSize); err != nil {
+	if err := r.receive(r.server, RequestSize); err != nil {
 		return err
 	}
-	if err := r.server.conn.Write(make([]byte, ResponseSize)); err != nil {
+	if err := r.send(r.server, ResponseSize); err != nil {
 		return err
 	}
 	if err := r.readResponse(ctx); err != nil {

@@ -15,7 +15,7 @@ func (r *run) speak(ctx context.Context) error {
 		if a.Says == 0 {
 			continue
 		}
-		if err := a.conn.Write(make([]byte, a.Says)); err != nil {
+		if err := r.send(a, a.Says); err != nil {
 			return err
 		}
 		if err := r.awaitStill(ctx, a); err != nil {
@@ -32,7 +32,7 @@ func (r *run) speakLast(context.Context) error {
 		if a.LastWords == 0 {
 			continue
 		}
-		if err := a.conn.Write(make([]byte, a.LastWords)); err != nil {
+		if err := r.send(a, a.LastWords); err != nil {
 			return err
 		}
 	}

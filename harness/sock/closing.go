@@ -100,16 +100,3 @@ func (c *Conn) closeLingering(seconds int) (clock.Instant, error) {
 	}
 	return c.Close()
 }
-
-// SetLinger2 sets TCP_LINGER2 (tcp(7)), how many seconds the connection stays
-// in FIN_WAIT2 once its program is gone: 0 means net.ipv4.tcp_fin_timeout,
-// less than 0 not at all, more than 120 is taken as 120 (net/ipv4/tcp.c,
-// do_tcp_setsockopt).
-func (c *Conn) SetLinger2(seconds int) error {
-	if err := c.socket.control(func(fd int) error {
-		return unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_LINGER2, seconds)
-	}); err != nil {
-		return fmt.Errorf("set TCP_LINGER2 to %d s: %w", seconds, err)
-	}
-	return nil
-}

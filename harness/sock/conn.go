@@ -24,6 +24,7 @@ type Conn struct {
 	socket *socket
 	// Local and Remote are the connection's addresses, seen from this end.
 	Local, Remote netip.AddrPort
+	options       []Option
 }
 
 // Dial opens a connection from host and returns when its handshake is done.

@@ -43,6 +43,9 @@ type Exchange struct {
 
 // An End is one side of an exchange.
 type End struct {
+	// Setup is how the end was set up; nil where it was played by hand, and in a record
+	// that does not tell.
+	Setup *Setup `json:"setup,omitempty"`
 	// Call is the closing call, such as "shutdown(SHUT_WR)", and CalledAt the
 	// moment before it.
 	Call     string        `json:"call"`

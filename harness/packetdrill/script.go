@@ -1,0 +1,154 @@
+package packetdrill
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/finwait/finwait/harness/segment"
+	"github.com/finwait/finwait/harness/teardown"
+)
+
+// A script is one end of an exchange as a list of events.
+type script struct {
+	trial  *teardown.Trial
+	side   segment.Side // under test
+	end    *teardown.End
+	events []event
+}
+
+// An event is what a script does or expects: a segment at the tap, or a call.
+type event struct {
+	// at counts from the beginning of the recording.
+	at   time.Duration
+	text string
+	// notes stand above it, each in a line of its own.
+	notes []string
+	// lasts is how long a call waits; 0 where it does not.
+	lasts time.Duration
+	// begins is true where a paragraph does.
+	begins bool
+}
+
+// play lists the events of the end under test: the handshake, then its segments and
+// what its program did.
+func (s *script) play() error {
+	packets, err := s.packets()
+	if err != nil {
+		return err
+	}
+	opened, err := s.opened()
+	if err != nil {
+		return err
+	}
+	calls, err := s.calls()
+	if err != nil {
+		return err
+	}
+	s.events = append(s.open(packets[:opened]), merge(packets[opened:], calls)...)
+	return nil
+}
+
+// packets are what the tap saw. A tap has an order of its own, in which the times may go
+// back a little: the order is what counts.
+func (s *script) packets() ([]event, error) {
+	numbering, ok := s.trial.Exchange.Numbering()
+	if !ok {
+		return nil, errors.New("the SYNs were not seen, and without them nothing has a number")
+	}
+	n := &notation{Numbering: numbering, side: s.side, origin: map[bool]uint32{}, given: map[uint32]bool{}}
+	notes := s.notes(numbering)
+	var (
+		packets []event
+		latest  time.Duration
+	)
+	for _, seen := range s.end.Sightings {
+		if err := s.belongs(seen); err != nil {
+			return nil, err
+		}
+		text, err := n.packet(seen)
+		if err != nil {
+			return nil, fmt.Errorf("the %v's tap saw %v: %w", s.side, seen.Segment, err)
+		}
+		latest = max(latest, seen.At)
+		packets = append(packets, event{at: latest, text: text, notes: notes.take(seen)})
+	}
+	return packets, nil
+}
+
+// belongs refuses a segment of another connection.
+func (s *script) belongs(seen segment.Sighting) error {
+	src, dst := s.end.Sightings[0].Src, s.end.Sightings[0].Dst
+	if seen.Sent != s.end.Sightings[0].Sent {
+		src, dst = dst, src
+	}
+	if seen.Src != src || seen.Dst != dst {
+		return fmt.Errorf("the %v's tap saw %v from %v to %v, which is of another connection", s.side, seen.Segment, seen.Src, seen.Dst)
+	}
+	return nil
+}
+
+// opened is how many segments the handshake has.
+func (s *script) opened() (int, error) {
+	seen := s.end.Sightings
+	opener := s.side == segment.Client
+	if seen[0].Sent == opener && seen[0].Flags.Has(segment.SYN) && !seen[0].Flags.Has(segment.ACK) {
+		for i, third := range seen {
+			if third.Sent == opener && third.Flags.Has(segment.ACK) {
+				return i + 1, nil
+			}
+		}
+	}
+	return 0, fmt.Errorf("the %v's tap did not see the whole handshake", s.side)
+}
+
+// merge puts calls among the packets: each before the first that came after it.
+func merge(packets, calls []event) []event {
+	slices.SortStableFunc(calls, func(a, b event) int { return cmp.Compare(a.at, b.at) })
+	var out []event
+	for _, p := range packets {
+		for len(calls) > 0 && calls[0].at <= p.at {
+			out = append(out, calls[0])
+			calls = calls[1:]
+		}
+		out = append(out, p)
+	}
+	return append(out, calls...)
+}
+
+// String writes the events, each with the time since the one before.
+func (s *script) String() string {
+	var out strings.Builder
+	for i, e := range s.events {
+		since := "0"
+		if i > 0 {
+			since = "+" + seconds(e.at-s.events[i-1].at)
+		}
+		if e.lasts > 0 {
+			since += "..." + seconds(e.lasts)
+		}
+		if e.begins {
+			out.WriteString("\n")
+		}
+		for _, note := range e.notes {
+			fmt.Fprintf(&out, "// %s\n", plain(note))
+		}
+		fmt.Fprintf(&out, "%-5s %s\n", since, e.text)
+	}
+	return out.String()
+}
+
+// seconds is a time to the millisecond, which is what timestamps count in. Less is how
+// fast the machine was.
+func seconds(d time.Duration) string {
+	if d < time.Millisecond {
+		return "0"
+	}
+	text := strconv.FormatFloat(d.Round(time.Millisecond).Seconds(), 'f', 3, 64)
+	text = strings.TrimRight(strings.TrimRight(text, "0"), ".")
+	return strings.TrimPrefix(text, "0")
+}

@@ -1,0 +1,114 @@
+package packetdrill
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/finwait/finwait/harness/segment"
+)
+
+// toleranceMicros is by how much a line may come early or late: less than the shortest
+// of the kernel's waits that a line can stand for, the 40 ms of a delayed ACK
+// (TCP_DELACK_MIN), and more than a busy machine is late as a rule.
+const toleranceMicros = 30000
+
+// A sysctl's name and value become part of a command. Every one of these is of a
+// namespace (net/ipv4/sysctl_net_ipv4.c) or, as tcp_mem, not to be seen in another than
+// the first.
+var (
+	sysctlName  = regexp.MustCompile(`^net\.ipv4\.tcp_[a-z0-9_]{1,40}$`)
+	sysctlValue = regexp.MustCompile(`^-?[0-9]{1,20}([ \t]-?[0-9]{1,20}){0,7}$`)
+)
+
+// rmem is the sysctl by whose maximum the kernel picks its window scale.
+const rmem = "net.ipv4.tcp_rmem"
+
+// settings come before a script's events.
+type settings struct {
+	options []string
+	sysctls map[string]string
+}
+
+// settingsOf are those that the end under test had.
+func settingsOf(s *script) (settings, error) {
+	setup := s.end.Setup
+	if setup.RTOMin != 0 || setup.QuickACK {
+		return settings{}, fmt.Errorf("the %v's route had metrics of its own (rto_min or quickack), and the routes are packetdrill's", s.side)
+	}
+	set := settings{
+		options: []string{fmt.Sprintf("--tolerance_usecs=%d", toleranceMicros)},
+		sysctls: map[string]string{},
+	}
+	family, err := s.family()
+	if err != nil {
+		return settings{}, err
+	}
+	if family != "" {
+		set.options = append(set.options, "--ip_version="+family)
+	}
+	for name, value := range setup.Sysctls {
+		if !sysctlName.MatchString(name) || !sysctlValue.MatchString(value) {
+			return settings{}, fmt.Errorf("the %v had %s=%s: a script sets net.ipv4.tcp_ sysctls, to numbers, and nothing else",
+				s.side, plain(name), plain(value))
+		}
+		set.sysctls[name] = value
+	}
+	if _, ok := set.sysctls[rmem]; !ok {
+		s.scaleWindow(set.sysctls)
+	}
+	return set, nil
+}
+
+// family is the version of IP as packetdrill calls it; empty for IPv4, its own choice.
+func (s *script) family() (string, error) {
+	var addr netip.Addr
+	if len(s.end.Sightings) > 0 {
+		addr = s.end.Sightings[0].Src.Addr()
+	}
+	switch domain := s.end.Setup.Domain; {
+	case domain == "AF_INET" && addr.Is4():
+		return "", nil
+	case domain == "AF_INET6" && addr.Is4():
+		return "ipv4-mapped-ipv6", nil
+	case domain == "AF_INET6" && addr.Is6():
+		return "ipv6", nil
+	default:
+		return "", fmt.Errorf("the %v's socket is %s, and its first segment from %v", s.side, plain(domain), addr)
+	}
+}
+
+// scaleWindow has the end pick the window scale that it had, which depends on the
+// machine's memory otherwise (net/ipv4/tcp_output.c, tcp_select_initial_window). The
+// other two are the kernel's defaults.
+func (s *script) scaleWindow(sysctls map[string]string) {
+	for _, seen := range s.end.Sightings {
+		if seen.Sent && seen.Flags.Has(segment.SYN) && seen.Options.HasWindowScale && seen.Options.WindowScale <= 14 {
+			sysctls[rmem] = fmt.Sprintf("4096 131072 %d", 1<<(15+seen.Options.WindowScale))
+			return
+		}
+	}
+}
+
+// String is the beginning of a script.
+func (s settings) String() string {
+	var out strings.Builder
+	for _, o := range s.options {
+		out.WriteString(o + "\n")
+	}
+	if len(s.sysctls) > 0 {
+		out.WriteString("\n`sysctl -q")
+		for _, name := range slices.Sorted(maps.Keys(s.sysctls)) {
+			value := strings.ReplaceAll(s.sysctls[name], "\t", " ")
+			if strings.Contains(value, " ") {
+				value = `"` + value + `"`
+			}
+			fmt.Fprintf(&out, " %s=%s", name, value)
+		}
+		out.WriteString("`\n")
+	}
+	return out.String()
+}
