@@ -40,10 +40,12 @@ func (s *script) fd() int {
 func (s *script) open(handshake []event) []event {
 	at := handshake[0].at
 	call := func(text string) event { return event{at: at, text: text} }
-	var out []event
+	out := []event{call("socket(..., SOCK_STREAM, IPPROTO_TCP) = 3")}
+	if most := s.window(); most > 0 {
+		out = append(out, call(fmt.Sprintf("setsockopt(3, SOL_TCP, 10 /* TCP_WINDOW_CLAMP */, [%d], 4) = 0", most)))
+	}
 	if s.side == segment.Server {
 		out = append(out,
-			call("socket(..., SOCK_STREAM, IPPROTO_TCP) = 3"),
 			call("setsockopt(3, SOL_SOCKET, SO_REUSEADDR, [1], 4) = 0"),
 			call("bind(3, ..., ...) = 0"),
 			call("listen(3, 1) = 0"))
@@ -52,7 +54,6 @@ func (s *script) open(handshake []event) []event {
 		out = append(out, event{at: handshake[len(handshake)-1].at, text: "accept(3, ..., ...) = 4"})
 	} else {
 		out = append(out,
-			call("socket(..., SOCK_STREAM, IPPROTO_TCP) = 3"),
 			call("fcntl(3, F_SETFL, O_RDWR|O_NONBLOCK) = 0"),
 			call("connect(3, ..., ...) = -1 EINPROGRESS (Operation now in progress)"))
 		out = append(out, handshake...)

@@ -70,6 +70,8 @@ func (s *script) packets() ([]event, error) {
 		if err := s.belongs(seen); err != nil {
 			return nil, err
 		}
+	}
+	for _, seen := range whole(s.end.Sightings) {
 		text, err := n.packet(seen)
 		if err != nil {
 			return nil, fmt.Errorf("the %v's tap saw %v: %w", s.side, seen.Segment, err)

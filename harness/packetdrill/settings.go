@@ -24,7 +24,8 @@ var (
 	sysctlValue = regexp.MustCompile(`^-?[0-9]{1,20}([ \t]-?[0-9]{1,20}){0,7}$`)
 )
 
-// rmem is the sysctl by whose maximum the kernel picks its window scale.
+// rmem is the sysctl whose last number is the most that a socket may keep of what it
+// receives, in octets. The others are the kernel's own.
 const rmem = "net.ipv4.tcp_rmem"
 
 // settings come before a script's events.
@@ -48,7 +49,7 @@ func settingsOf(s *script) (settings, error) {
 		return settings{}, err
 	}
 	if family != "" {
-		set.options = append(set.options, "--ip_version="+family)
+		set.options = append(set.options, fmt.Sprintf("--ip_version=%q", family))
 	}
 	for name, value := range setup.Sysctls {
 		if !sysctlName.MatchString(name) || !sysctlValue.MatchString(value) {
@@ -57,8 +58,8 @@ func settingsOf(s *script) (settings, error) {
 		}
 		set.sysctls[name] = value
 	}
-	if _, ok := set.sysctls[rmem]; !ok {
-		s.scaleWindow(set.sysctls)
+	if _, ok := set.sysctls[rmem]; !ok && s.window() > 0 {
+		set.sysctls[rmem] = fmt.Sprintf("4096 131072 %d", s.window())
 	}
 	return set, nil
 }
@@ -81,16 +82,17 @@ func (s *script) family() (string, error) {
 	}
 }
 
-// scaleWindow has the end pick the window scale that it had, which depends on the
-// machine's memory otherwise (net/ipv4/tcp_output.c, tcp_select_initial_window). The
-// other two are the kernel's defaults.
-func (s *script) scaleWindow(sysctls map[string]string) {
+// window is the largest that the end's window scale was picked for, in octets; 0 where
+// it has none. A kernel picks the scale by what its memory allows, so a script has to
+// allow it as much, by tcp_rmem, and no more, by TCP_WINDOW_CLAMP (net/ipv4/tcp_output.c,
+// tcp_select_initial_window).
+func (s *script) window() int {
 	for _, seen := range s.end.Sightings {
-		if seen.Sent && seen.Flags.Has(segment.SYN) && seen.Options.HasWindowScale && seen.Options.WindowScale <= 14 {
-			sysctls[rmem] = fmt.Sprintf("4096 131072 %d", 1<<(15+seen.Options.WindowScale))
-			return
+		if seen.Sent && seen.Flags.Has(segment.SYN) && seen.Options.HasWindowScale {
+			return 1 << (15 + min(seen.Options.WindowScale, 14))
 		}
 	}
+	return 0
 }
 
 // String is the beginning of a script.
