@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/finwait/finwait/harness/segment"
-	"github.com/finwait/finwait/harness/teardown"
 )
 
 // levels are where the options that a script can set belong. The constants'
@@ -138,7 +137,7 @@ func (s *script) lingers(limit time.Duration) time.Duration {
 		case seen.Sent && seen.Flags.Has(segment.FIN):
 			fin = &s.end.Sightings[i]
 		case !seen.Sent && seen.At >= s.end.CalledAt && (seen.Flags.Has(segment.RST) || fin != nil && seen.Covers(fin.End())):
-			return min(limit, max(seen.At-s.end.CalledAt, time.Millisecond))
+			return min(limit, max(seen.At-s.end.CalledAt, 1))
 		}
 	}
 	return limit
@@ -150,7 +149,7 @@ func (s *script) reading() ([]event, error) {
 	if !s.end.Reads {
 		return nil, nil
 	}
-	last := s.end.Sightings[len(s.end.Sightings)-1].At
+	over := s.over()
 	read := func(at time.Duration, result string) event {
 		return event{at: at, text: fmt.Sprintf("read(%d, ..., 1) = %s", s.fd(), result)}
 	}
@@ -162,15 +161,24 @@ func (s *script) reading() ([]event, error) {
 		if !ok {
 			return nil, fmt.Errorf("the %v's program was told %s, which no script expects", s.side, plain(s.end.ReadError))
 		}
-		e := read(last, fmt.Sprintf("-1 %s (%s)", s.end.ReadError, text))
-		if gone, ok := s.givenUp(); ok && gone > last {
-			e.lasts = gone - last
+		e := read(over, fmt.Sprintf("-1 %s (%s)", s.end.ReadError, text))
+		if gone, ok := s.givenUp(); ok && gone > over {
+			e.lasts = gone - over
 		}
-		return append(s.unread(last), e), nil
+		return append(s.unread(over), e), nil
 	}
-	return append(s.unread(last), event{
-		at: last, text: fmt.Sprintf("recv(%d, ..., 1, MSG_DONTWAIT) = -1 EAGAIN (Resource temporarily unavailable)", s.fd()),
+	return append(s.unread(over), event{
+		at: over, text: fmt.Sprintf("recv(%d, ..., 1, MSG_DONTWAIT) = -1 EAGAIN (Resource temporarily unavailable)", s.fd()),
 	}), nil
+}
+
+// over is when the tap has seen everything.
+func (s *script) over() time.Duration {
+	var at time.Duration
+	for _, seen := range s.end.Sightings {
+		at = max(at, seen.At)
+	}
+	return at + 1
 }
 
 // unread reads what had arrived by then and was not read before.
@@ -220,5 +228,3 @@ func (s *script) givenUp() (time.Duration, bool) {
 	}
 	return first + after, ok && called
 }
-
-var _ = teardown.Clean

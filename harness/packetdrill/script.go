@@ -32,16 +32,20 @@ type event struct {
 	lasts time.Duration
 	// begins is true where a paragraph does.
 	begins bool
+	// inbound is true for a segment that is injected.
+	inbound bool
+	// exactly is true where the time since the event before counts to the microsecond.
+	exactly bool
 }
 
 // play lists the events of the end under test: the handshake, then its segments and
 // what its program did.
 func (s *script) play() error {
-	packets, err := s.packets()
+	opened, err := s.opened()
 	if err != nil {
 		return err
 	}
-	opened, err := s.opened()
+	packets, err := s.packets()
 	if err != nil {
 		return err
 	}
@@ -50,6 +54,10 @@ func (s *script) play() error {
 		return err
 	}
 	s.events = append(s.open(packets[:opened]), merge(packets[opened:], calls)...)
+	for i := 1; i < len(s.events); i++ {
+		s.events[i].at = max(s.events[i].at, s.events[i-1].at)
+	}
+	s.raceLingering()
 	return nil
 }
 
@@ -77,7 +85,7 @@ func (s *script) packets() ([]event, error) {
 			return nil, fmt.Errorf("the %v's tap saw %v: %w", s.side, seen.Segment, err)
 		}
 		latest = max(latest, seen.At)
-		packets = append(packets, event{at: latest, text: text, notes: notes.take(seen)})
+		packets = append(packets, event{at: latest, text: text, notes: notes.take(seen), inbound: !seen.Sent})
 	}
 	return packets, nil
 }
@@ -98,7 +106,7 @@ func (s *script) belongs(seen segment.Sighting) error {
 func (s *script) opened() (int, error) {
 	seen := s.end.Sightings
 	opener := s.side == segment.Client
-	if seen[0].Sent == opener && seen[0].Flags.Has(segment.SYN) && !seen[0].Flags.Has(segment.ACK) {
+	if len(seen) > 0 && seen[0].Sent == opener && seen[0].Flags.Has(segment.SYN) && !seen[0].Flags.Has(segment.ACK) {
 		for i, third := range seen {
 			if third.Sent == opener && third.Flags.Has(segment.ACK) {
 				return i + 1, nil
@@ -108,7 +116,7 @@ func (s *script) opened() (int, error) {
 	return 0, fmt.Errorf("the %v's tap did not see the whole handshake", s.side)
 }
 
-// merge puts calls among the packets: each before the first that came after it.
+// merge puts calls among the packets, each before the first that came after it.
 func merge(packets, calls []event) []event {
 	slices.SortStableFunc(calls, func(a, b event) int { return cmp.Compare(a.at, b.at) })
 	var out []event
@@ -128,10 +136,10 @@ func (s *script) String() string {
 	for i, e := range s.events {
 		since := "0"
 		if i > 0 {
-			since = "+" + seconds(e.at-s.events[i-1].at)
+			since = "+" + e.after(s.events[i-1])
 		}
 		if e.lasts > 0 {
-			since += "..." + seconds(e.lasts)
+			since += fmt.Sprintf("...%.3f", e.lasts.Seconds())
 		}
 		if e.begins {
 			out.WriteString("\n")
@@ -144,13 +152,38 @@ func (s *script) String() string {
 	return out.String()
 }
 
-// seconds is a time to the millisecond, which is what timestamps count in. Less is how
-// fast the machine was.
-func seconds(d time.Duration) string {
-	if d < time.Millisecond {
+// after is the time since another event in seconds, to the millisecond, which is what
+// timestamps count in: how much less it was says how fast the machine is.
+func (e event) after(earlier event) string {
+	since, unit := e.at-earlier.at, time.Millisecond
+	if e.exactly {
+		unit = time.Microsecond
+	}
+	if since < unit {
 		return "0"
 	}
-	text := strconv.FormatFloat(d.Round(time.Millisecond).Seconds(), 'f', 3, 64)
+	text := strconv.FormatFloat(since.Round(unit).Seconds(), 'f', 6, 64)
 	text = strings.TrimRight(strings.TrimRight(text, "0"), ".")
 	return strings.TrimPrefix(text, "0")
+}
+
+// raceLingering has what comes right after the segment that a lingering close(2) waits
+// for come as fast as it did: the call returns meanwhile, and what it has not yet done
+// makes a difference (net/ipv4/tcp.c, __tcp_close).
+func (s *script) raceLingering() {
+	for i, e := range s.events {
+		if e.lasts == 0 {
+			continue
+		}
+		for j := i + 1; j+1 < len(s.events); j++ {
+			if !s.events[j].inbound || s.events[j].at < e.at+e.lasts {
+				continue
+			}
+			if next := &s.events[j+1]; next.inbound && next.at-s.events[j].at < time.Millisecond {
+				next.exactly = true
+				next.notes = append(next.notes, "a race: the close() that lingered is returning meanwhile")
+			}
+			return
+		}
+	}
 }
