@@ -27,6 +27,10 @@ var told = map[string]string{
 	"ETIMEDOUT":  "Connection timed out",
 }
 
+// wheelError is the part of its time by which a timer of the kernel's may be late at most
+// (kernel/time/timer.c, "granularity levels").
+const wheelError = 8
+
 // fd is the descriptor of the connection under test: one after that of what listens.
 func (s *script) fd() int {
 	if s.side == segment.Client {
@@ -150,26 +154,24 @@ func (s *script) reading() ([]event, error) {
 		return nil, nil
 	}
 	over := s.over()
-	read := func(at time.Duration, result string) event {
-		return event{at: at, text: fmt.Sprintf("read(%d, ..., 1) = %s", s.fd(), result)}
+	fails := func(at time.Duration, told, text string) event {
+		return event{at: at, text: fmt.Sprintf("recv(%d, ..., 1, MSG_DONTWAIT) = -1 %s (%s)", s.fd(), told, text)}
 	}
 	switch {
 	case s.end.EOF != nil:
-		return append(s.unread(*s.end.EOF), read(*s.end.EOF, "0")), nil
+		return append(s.unread(*s.end.EOF), event{at: *s.end.EOF, text: fmt.Sprintf("read(%d, ..., 1) = 0", s.fd())}), nil
 	case s.end.ReadError != "":
 		text, ok := told[s.end.ReadError]
 		if !ok {
 			return nil, fmt.Errorf("the %v's program was told %s, which no script expects", s.side, plain(s.end.ReadError))
 		}
-		e := read(over, fmt.Sprintf("-1 %s (%s)", s.end.ReadError, text))
+		at := over
 		if gone, ok := s.givenUp(); ok && gone > over {
-			e.lasts = gone - over
+			at = gone + (gone-over)/wheelError
 		}
-		return append(s.unread(over), e), nil
+		return append(s.unread(over), fails(at, s.end.ReadError, text)), nil
 	}
-	return append(s.unread(over), event{
-		at: over, text: fmt.Sprintf("recv(%d, ..., 1, MSG_DONTWAIT) = -1 EAGAIN (Resource temporarily unavailable)", s.fd()),
-	}), nil
+	return append(s.unread(over), fails(over, "EAGAIN", "Resource temporarily unavailable")), nil
 }
 
 // over is when the tap has seen everything.

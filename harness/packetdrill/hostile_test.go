@@ -2,8 +2,9 @@ package packetdrill
 
 import (
 	"bytes"
-	"encoding/json"
+	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -136,21 +137,28 @@ func fastOpen(t *teardown.Trial) {
 
 // Whatever a record holds, a script has nothing but what it may have, or there is none.
 func FuzzWrite(f *testing.F) {
-	trial, err := json.Marshal(overtaken(f))
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add("overtaken-fin/made-up", "1.2.3", trial)
-	f.Add("`x`", "\n`x`", bytes.ReplaceAll(trial, []byte("shutdown(SHUT_WR)"), []byte("close() with SO_LINGER 5 s")))
-	f.Add("", "", bytes.ReplaceAll(trial, []byte(`"61"`), []byte("\"1`x`\"")))
-	f.Add("", "", []byte(`{"exchange": {"server": {"setup": {}}}}`))
-	f.Fuzz(func(t *testing.T, scenario, kernel string, text []byte) {
-		var trial teardown.Trial
-		if json.Unmarshal(text, &trial) != nil {
-			return
+	f.Add("overtaken-fin/made-up", "close()", "net.ipv4.tcp_sack", "0", "TCP_LINGER2", "ECONNRESET", "overtaken", int64(0), uint8(0), []byte{})
+	f.Add("`x`", "close() with SO_LINGER 5 s", "net.ipv4.tcp_rmem", "1 2\t3", "SO_KEEPALIVE", "ETIMEDOUT", "\n`x`", int64(1e18), uint8(9), []byte{16, 4, 1, 2})
+	f.Add("x", "SIGKILL", "net.ipv4.tcp_x=`x`", "1`x`", "TCP_LINGER2, [1], 4) = 0\n`x`", "E`x`", "*/", int64(-1), uint8(3), []byte{0})
+	f.Fuzz(func(t *testing.T, scenario, call, name, value, option, said, note string, at int64, which uint8, header []byte) {
+		trial := overtaken(t)
+		trial.Outcome = teardown.Outcome(note)
+		trial.Overtook = []teardown.Sequence{{FastSegment: ". 12:12(0) ack 3002", Overtaking: teardown.Overtaking{Slow: segment.Kind(note)}}}
+		end := &trial.Exchange.Server
+		end.Call, end.ReadError = call, said
+		if said != "" {
+			end.EOF = nil
+		}
+		end.Setup.Sysctls = map[string]string{name: value}
+		end.Setup.Options[0].Name = option
+		seen := &end.Sightings[int(which)%len(end.Sightings)]
+		seen.At = time.Duration(at)
+		copy(seen.Frame[max(0, len(seen.Frame)-len(header)):], header)
+		if decoded, err := segment.NewDecoder().Decode(seen.Frame); err == nil {
+			seen.Segment = decoded
 		}
 		var file bytes.Buffer
-		if err := Write(&file, Origin{Scenario: scenario, Kernel: kernel}, trial); err != nil {
+		if err := Write(&file, Origin{Scenario: scenario, Kernel: note}, trial); err != nil {
 			if file.Len() > 0 {
 				t.Errorf("it wrote %q before it failed: %v", file.String(), err)
 			}
@@ -161,25 +169,43 @@ func FuzzWrite(f *testing.F) {
 	})
 }
 
-// holdOctets wants as many segments injected as arrived, and as many octets expected as
-// were sent, each in the order in which the tap saw them.
-func holdOctets(t *testing.T, script string, trial teardown.Trial) {
+// holdOctets wants every octet that arrived or was sent, and every FIN, in the order in
+// which the tap saw them.
+func holdOctets(t testing.TB, script string, trial teardown.Trial) {
 	t.Helper()
-	injected := 0
-	for line := range strings.Lines(script) {
-		if strings.Contains(line, " < ") {
-			injected++
-		}
+	type run struct {
+		sent bool
+		text string
 	}
-	arrived := 0
+	var want, got []run
+	add := func(to []run, sent bool, from, until uint32, flags string) []run {
+		fin := strings.Contains(flags, "F")
+		if n := len(to); n > 0 && to[n-1].sent == sent && from != until && strings.HasSuffix(to[n-1].text, fmt.Sprintf("-%d false", from)) {
+			begin, _, _ := strings.Cut(to[n-1].text, "-")
+			to[n-1].text = fmt.Sprintf("%s-%d %v", begin, until, fin)
+			return to
+		}
+		return append(to, run{sent, fmt.Sprintf("%d-%d %v", from, until, fin)})
+	}
+	numbering, _ := trial.Exchange.Numbering()
 	for _, seen := range trial.Exchange.End(underTest(trial)).Sightings {
-		if !seen.Sent {
-			arrived++
-		}
+		r := numbering.Relative(seen.Segment)
+		want = add(want, seen.Sent, r.Seq, r.Seq+uint32(r.Length), r.Flags.String())
 	}
-	if injected != arrived {
-		t.Errorf("it injects %d segments, and %d arrived", injected, arrived)
+	for _, m := range packetLine.FindAllStringSubmatch(script, -1) {
+		var from, until uint32
+		if _, err := fmt.Sscan(m[3], &from); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := fmt.Sscan(m[4], &until); err != nil {
+			t.Fatal(err)
+		}
+		got = add(got, m[1] == ">", from, until, m[2])
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("it has\n%v\nand the tap saw\n%v", got, want)
 	}
 }
 
-var _ = segment.Client
+// packetLine is a segment in a script: its direction, its flags, and its octets.
+var packetLine = regexp.MustCompile(`(?m)^[^/\n]* ([<>]) (\S+) (\d+):(\d+)\(`)

@@ -132,6 +132,7 @@ func exported(t testing.TB, trial teardown.Trial) []string {
 		t.Fatal(err)
 	}
 	understood(t, file.String())
+	holdOctets(t, file.String(), trial)
 	var lines []string
 	for line := range strings.Lines(file.String()) {
 		if line = strings.Join(strings.Fields(line), " "); line != "" && !strings.HasPrefix(line, "//") {
@@ -241,12 +242,12 @@ func TestWhatTheProgramIsTold(t *testing.T) {
 	}{
 		"the end": {func(t *teardown.Trial) { eof := at + 1; t.Exchange.Server.EOF = &eof }, []string{"+0 read(4, ..., 7) = 7", "+0 read(4, ..., 1) = 0"}},
 		"a reset": {func(t *teardown.Trial) { t.Exchange.Server.ReadError = "ECONNRESET" }, []string{
-			"+0 read(4, ..., 7) = 7", "+0 read(4, ..., 1) = -1 ECONNRESET (Connection reset by peer)",
+			"+0 read(4, ..., 7) = 7", "+0 recv(4, ..., 1, MSG_DONTWAIT) = -1 ECONNRESET (Connection reset by peer)",
 		}},
 		"that it took too long": {func(t *teardown.Trial) {
 			t.Exchange.Server.ReadError = "ETIMEDOUT"
 			t.GivenUp = map[segment.Side]time.Duration{segment.Server: 30 * time.Second}
-		}, []string{"+0 read(4, ..., 7) = 7", "+0...29.997 read(4, ..., 1) = -1 ETIMEDOUT (Connection timed out)"}},
+		}, []string{"+0 read(4, ..., 7) = 7", "+33.747 recv(4, ..., 1, MSG_DONTWAIT) = -1 ETIMEDOUT (Connection timed out)"}},
 		"nothing": {func(*teardown.Trial) {}, []string{
 			"+0 read(4, ..., 7) = 7", "+0 recv(4, ..., 1, MSG_DONTWAIT) = -1 EAGAIN (Resource temporarily unavailable)",
 		}},
@@ -282,7 +283,7 @@ func TestTheClientUnderTest(t *testing.T) {
 	c.leaves(segment.Client, 206*time.Millisecond, segment.Segment{Flags: fin, Seq: 1, Ack: 1})
 	trial := teardown.Trial{
 		Outcome: teardown.TimedOut, Exchange: c.exchange,
-		GivenUp: map[segment.Side]time.Duration{segment.Client: time.Second},
+		GivenUp: map[segment.Side]time.Duration{segment.Client: 1004 * time.Millisecond},
 	}
 	NewWithT(t).Expect(exported(t, trial)).To(HaveExactElements(
 		"--tolerance_usecs=30000",
@@ -298,7 +299,7 @@ func TestTheClientUnderTest(t *testing.T) {
 		"+.001 shutdown(3, SHUT_WR) = 0",
 		"+0 > F. 1:1(0) ack 1 <nop,nop,TS val 101 ecr 100>",
 		"+.204 > F. 1:1(0) ack 1 <nop,nop,TS val 305 ecr 100>",
-		"+0...0.796 read(3, ..., 1) = -1 ETIMEDOUT (Connection timed out)",
+		"+.9 recv(3, ..., 1, MSG_DONTWAIT) = -1 ETIMEDOUT (Connection timed out)",
 	))
 }
 
