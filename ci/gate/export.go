@@ -22,10 +22,11 @@ var formats = map[string]func(io.Writer, *report.Record, report.Scenario) error{
 func exportCommand() *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
-		Use:     "export RECORD SCENARIO",
-		Short:   "Write what a record has of a scenario for another program to read",
-		Example: `  gate export finwait-out/debian-bullseye/record.json overtaken-fin/server-shutdown/ipv4 | tshark -r -`,
-		Args:    cobra.ExactArgs(2),
+		Use:   "export RECORD SCENARIO",
+		Short: "Write what a record has of a scenario for another program to read",
+		Example: `  gate export finwait-out/debian-bullseye/record.json overtaken-fin/server-shutdown/ipv4 | tshark -r -
+  gate export --format packetdrill finwait-out/debian-bullseye/record.json overtaken-fin/server-shutdown/ipv4 > fin.pkt`,
+		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			export, known := formats[format]
 			if !known {
@@ -49,7 +50,7 @@ func exportCommand() *cobra.Command {
 
 // exportCapture writes the first trial that the scenario was judged by.
 func exportCapture(w io.Writer, record *report.Record, s report.Scenario) error {
-	t, err := shown(s)
+	t, err := evidence(s)
 	if err != nil {
 		return err
 	}
@@ -58,15 +59,15 @@ func exportCapture(w io.Writer, record *report.Record, s report.Scenario) error 
 
 // exportScript writes the same.
 func exportScript(w io.Writer, record *report.Record, s report.Scenario) error {
-	t, err := shown(s)
+	t, err := evidence(s)
 	if err != nil {
 		return err
 	}
 	return packetdrill.Write(w, packetdrill.Origin{Scenario: s.Name, Kernel: record.Kernel.Release}, t)
 }
 
-// shown is the first trial that the scenario was judged by and that has its segments.
-func shown(s report.Scenario) (teardown.Trial, error) {
+// evidence is the first trial that the scenario was judged by and that has its segments.
+func evidence(s report.Scenario) (teardown.Trial, error) {
 	for _, t := range s.Trials {
 		if t.Exchange != nil && t.Outcome == s.Outcome {
 			return t, nil

@@ -44,7 +44,8 @@ func TestExport(t *testing.T) {
 	}{
 		{[]string{path, "no/such"}, "has no scenario no/such"},
 		{[]string{path, "never/played"}, "the record has no segments of never/played"},
-		{[]string{path, "some/scenario", "--format", "gif"}, `--format "gif": there is pcapng`},
+		{[]string{path, "some/scenario", "--format", "gif"}, `--format "gif": there are packetdrill and pcapng`},
+		{[]string{path, "some/scenario", "--format", "packetdrill"}, "write a packetdrill script: the record does not say how the server was set up"},
 		{[]string{path + "x", "some/scenario"}, "no such file"},
 	} {
 		status, stdout, stderr := gate(t, append([]string{"export"}, c.args...)...)

@@ -257,6 +257,9 @@ func TestPrepareSetsSocketOptions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if set := trial.Exchange.Server.Setup.Options; !slices.Equal(set, []teardown.SocketOption{{Name: "TCP_LINGER2", Value: -1}}) {
+		t.Errorf("it says that %v was set", set)
+	}
 	// Without time in FIN_WAIT2 the kernel sends a RST (TCPAbortOnData).
 	if trial.Outcome != teardown.Reset || trial.Counters[segment.Server]["TCPAbortOnData"] != 1 {
 		t.Errorf("%s %q %v", trial.Outcome, trial.Why, trial.Counters)
