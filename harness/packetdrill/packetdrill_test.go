@@ -228,7 +228,9 @@ func TestALingeringCloseIsRaced(t *testing.T) {
 	c.passes(segment.Client, 42*time.Millisecond, segment.Segment{Flags: ack, Seq: 1, Ack: 2})
 	c.passes(segment.Client, 42*time.Millisecond+222*time.Microsecond, segment.Segment{Flags: fin, Seq: 1, Ack: 2})
 	lines := exported(t, teardown.Trial{Outcome: teardown.Clean, Exchange: c.exchange})
-	NewWithT(t).Expect(lines).To(ContainElement(HavePrefix("+.000222 < F. 1:1(0)")))
+	g := NewWithT(t)
+	g.Expect(lines).To(ContainElement(HavePrefix("+.000222 < F. 1:1(0)")))
+	g.Expect(lines[len(lines)-1]).To(Equal("+0 close(3) = 0"), "packetdrill waits until it has returned")
 }
 
 // readings are what a server's program is told after its shutdown(), when 7 octets have

@@ -171,19 +171,24 @@ func (e event) after(earlier event) string {
 // for come as fast as it did: the call returns meanwhile, and what it has not yet done
 // makes a difference (net/ipv4/tcp.c, __tcp_close).
 func (s *script) raceLingering() {
-	for i, e := range s.events {
-		if e.lasts == 0 {
+	i := slices.IndexFunc(s.events, func(e event) bool { return e.lasts > 0 })
+	if i < 0 {
+		return
+	}
+	returns := s.events[i].at + s.events[i].lasts
+	for j := i + 1; j+1 < len(s.events); j++ {
+		if !s.events[j].inbound || s.events[j].at < returns {
 			continue
 		}
-		for j := i + 1; j+1 < len(s.events); j++ {
-			if !s.events[j].inbound || s.events[j].at < e.at+e.lasts {
-				continue
-			}
-			if next := &s.events[j+1]; next.inbound && next.at-s.events[j].at < time.Millisecond {
-				next.exactly = true
-				next.notes = append(next.notes, "a race: the close() that lingered is returning meanwhile")
-			}
-			return
+		if next := &s.events[j+1]; next.inbound && next.at-s.events[j].at < time.Millisecond {
+			next.exactly = true
+			next.notes = append(next.notes, "a race: the close() that lingered is returning meanwhile")
 		}
+		break
+	}
+	if s.side == segment.Server {
+		// packetdrill takes a call that has not returned at the end of a script for an
+		// error, and makes no other before.
+		s.events = append(s.events, event{at: max(s.events[len(s.events)-1].at, returns), text: "close(3) = 0"})
 	}
 }
