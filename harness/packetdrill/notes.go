@@ -17,7 +17,7 @@ type notes struct {
 func (s *script) notes(numbering segment.Numbering) *notes {
 	n := &notes{numbering: numbering, side: s.side}
 	for _, e := range s.trial.Timeline() {
-		if e.IsSegment && !(e.Lost && e.By != s.side) {
+		if e.IsSegment && (!e.Lost || e.By == s.side) {
 			n.rest = append(n.rest, e)
 		}
 	}
