@@ -3,6 +3,7 @@ package packetdrill
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/finwait/finwait/harness/segment"
 )
@@ -20,6 +21,9 @@ func header(from Origin, s *script) string {
 		players[s.side],
 		"A kernel that does the same passes; at the first line where it does anything else it fails.",
 		"To be run as root, in a network namespace of its own: unshare -n packetdrill FILE",
+	}
+	if takes := s.events[len(s.events)-1].at - s.events[0].at; takes >= time.Second {
+		lines = append(lines, fmt.Sprintf("It takes %v.", takes.Round(time.Second)))
 	}
 	return "// " + strings.Join(lines, "\n// ") + "\n\n"
 }

@@ -86,7 +86,7 @@ func TestWhatIsNoScript(t *testing.T) {
 		"called read for -1 octets":                        func(t *teardown.Trial) { t.Exchange.Server.Setup.Calls[0].Octets = -1 },
 		"ended by abort(), which no script does":           func(t *teardown.Trial) { t.Exchange.Server.Call = "abort()" },
 		"ended by close() with SO_LINGER -1 s":             func(t *teardown.Trial) { t.Exchange.Server.Call = "close() with SO_LINGER -1 s" },
-		"was told EMFILE":                                  told1("EMFILE"),
+		"was told EMFILE":                                  saysError("EMFILE"),
 		"the SYNs were not seen":                           func(t *teardown.Trial) { t.Exchange.Client.Sightings = nil },
 		"the server's tap did not see the whole handshake": cut(3, 20),
 		"which is of another connection":                   port,
@@ -112,11 +112,11 @@ func sysctl(name, value string) func(*teardown.Trial) {
 	return func(t *teardown.Trial) { t.Exchange.Server.Setup.Sysctls = map[string]string{name: value} }
 }
 
-func told1(what string) func(*teardown.Trial) {
+func saysError(what string) func(*teardown.Trial) {
 	return func(t *teardown.Trial) { t.Exchange.Server.EOF, t.Exchange.Server.ReadError = nil, what }
 }
 
-// cut leaves out the first of what the server's tap saw.
+// cut leaves a part of what the server's tap saw.
 func cut(from, to int) func(*teardown.Trial) {
 	return func(t *teardown.Trial) {
 		seen := t.Exchange.Server.Sightings

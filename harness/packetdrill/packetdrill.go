@@ -1,8 +1,9 @@
 // Package packetdrill writes one teardown as a script for google/packetdrill: one end's
 // kernel is under test, and packetdrill plays its peer. What arrived at the end's tap is
 // injected, what the end sent is expected, and its program's calls are made, so that a
-// kernel that does as the recorded one passes and every other fails. It is pure: it
-// writes what was recorded, and makes no system call.
+// kernel that does as the recorded one passes and every other fails. Not compared are the
+// windows that a kernel offers and the values of its timestamps. It is pure: it writes
+// what was recorded, and makes no system call.
 //
 // A script can run commands, and whoever runs it is root. So nothing of a record reaches
 // one as it is: numbers are written anew, names are looked up, and what is said in

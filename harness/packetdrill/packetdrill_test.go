@@ -181,10 +181,17 @@ func TestTheHeaderSaysWhatItIsOf(t *testing.T) {
 	g.Expect(Write(&file, Origin{Scenario: "made/up", Kernel: "1.2.3"}, overtaken(t))).To(Succeed())
 	g.Expect(file.String()).To(HavePrefix("// made/up, as Linux 1.2.3 played it: clean.\n"))
 	g.Expect(file.String()).To(ContainSubstring("unshare -n packetdrill"))
+	g.Expect(file.String()).NotTo(ContainSubstring("It takes"))
+
+	long := overtaken(t)
+	long.Exchange.Server.Sightings[len(long.Exchange.Server.Sightings)-1].At = 2 * time.Hour
+	file.Reset()
+	g.Expect(Write(&file, Origin{}, long)).To(Succeed())
+	g.Expect(file.String()).To(ContainSubstring("// It takes 2h0m0s.\n"))
 }
 
-// closings are how a server ends its connection, whose FIN the client has acknowledged
-// after 40 ms.
+// The server closes at 2 ms, 1 ms after the handshake, and its FIN is acknowledged at
+// 42 ms.
 func TestEveryWayToClose(t *testing.T) {
 	t.Parallel()
 	for call, want := range map[string][]string{
@@ -233,8 +240,7 @@ func TestALingeringCloseIsRaced(t *testing.T) {
 	g.Expect(lines[len(lines)-1]).To(Equal("+0 close(3) = 0"), "packetdrill waits until it has returned")
 }
 
-// readings are what a server's program is told after its shutdown(), when 7 octets have
-// come, and what a script has for it in the end.
+// The server's program reads on after its shutdown(), and 7 octets come.
 func TestWhatTheProgramIsTold(t *testing.T) {
 	t.Parallel()
 	at := 5 * time.Millisecond
