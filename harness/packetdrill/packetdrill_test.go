@@ -55,14 +55,19 @@ func begin(t testing.TB) *connection {
 // timestamps are milliseconds; leaves has only its sender's see it.
 func (c *connection) passes(from segment.Side, at time.Duration, s segment.Segment) {
 	c.leaves(from, at, s)
-	c.sees(from.Peer(), from, at, s)
+	c.arrives(from, at, at, s)
 }
 
 func (c *connection) leaves(from segment.Side, at time.Duration, s segment.Segment) {
-	c.sees(from, from, at, s)
+	c.sees(from, from, at, at, s)
 }
 
-func (c *connection) sees(tap, from segment.Side, at time.Duration, s segment.Segment) {
+// arrives has only its receiver's tap see a segment, that was made earlier.
+func (c *connection) arrives(from segment.Side, made, at time.Duration, s segment.Segment) {
+	c.sees(from.Peer(), from, made, at, s)
+}
+
+func (c *connection) sees(tap, from segment.Side, made, at time.Duration, s segment.Segment) {
 	c.t.Helper()
 	s.Src, s.Dst, s.Window = c.client, c.server, 512
 	if from == segment.Server {
@@ -72,7 +77,7 @@ func (c *connection) sees(tap, from segment.Side, at time.Duration, s segment.Se
 	if !c.plain {
 		// Each end's clock began at a time of its own, of which the peer's last is echoed.
 		base := [2]uint32{1<<32 - 2, 5000}
-		s.Options.HasTimestamps, s.Options.TSVal = true, base[from]+uint32(at.Milliseconds())
+		s.Options.HasTimestamps, s.Options.TSVal = true, base[from]+uint32(made.Milliseconds())
 		if s.Flags.Has(ack) {
 			s.Options.TSEcr = base[from.Peer()] + 1
 		}
@@ -116,7 +121,7 @@ func overtaken(t testing.TB) teardown.Trial {
 	c.closes(segment.Server, 10*ms, "shutdown(SHUT_WR)")
 	c.passes(segment.Server, 10*ms+1, segment.Segment{Flags: fin, Seq: 3001, Ack: 11})
 	c.passes(segment.Client, 10*ms+2, segment.Segment{Flags: ack, Seq: 12, Ack: 3002})
-	c.sees(segment.Server, segment.Client, 70*ms, segment.Segment{Flags: fin, Seq: 11, Ack: 3001})
+	c.arrives(segment.Client, 10*ms, 70*ms, segment.Segment{Flags: fin, Seq: 11, Ack: 3001})
 	c.passes(segment.Server, 70*ms+1, segment.Segment{Flags: ack, Seq: 3002, Ack: 12})
 	eof := 70*ms + 2
 	server.Reads, server.EOF = true, &eof
@@ -168,7 +173,7 @@ func TestWrite(t *testing.T) {
 		"+.007 shutdown(4, SHUT_WR) = 0",
 		"+0 > F. 3001:3001(0) ack 11 <nop,nop,TS val 109 ecr 100>",
 		"+0 < . 12:12(0) ack 3002 win 512 <nop,nop,TS val 109 ecr 100>",
-		"+.06 < F. 11:11(0) ack 3001 win 512 <nop,nop,TS val 169 ecr 100>",
+		"+.06 < F. 11:11(0) ack 3001 win 512 <nop,nop,TS val 109 ecr 100>",
 		"+0 > . 3002:3002(0) ack 12 <nop,nop,TS val 169 ecr 100>",
 		"+0 read(4, ..., 1) = 0",
 	))
@@ -270,8 +275,8 @@ func TestWhatTheProgramIsTold(t *testing.T) {
 			made.passes(segment.Server, at, segment.Segment{Flags: ack, Seq: 2, Ack: 9})
 			if name != "the end" { // its FIN did not come with the data
 				made.exchange.Server.Sightings = made.exchange.Server.Sightings[:4]
-				made.sees(segment.Server, segment.Client, at, segment.Segment{Flags: psh, Seq: 1, Ack: 2, Length: 7})
-				made.sees(segment.Server, segment.Server, at, segment.Segment{Flags: ack, Seq: 2, Ack: 8})
+				made.arrives(segment.Client, at, at, segment.Segment{Flags: psh, Seq: 1, Ack: 2, Length: 7})
+				made.leaves(segment.Server, at, segment.Segment{Flags: ack, Seq: 2, Ack: 8})
 			}
 			trial := teardown.Trial{Outcome: teardown.Clean, Exchange: made.exchange}
 			c.tell(&trial)
@@ -309,6 +314,71 @@ func TestTheClientUnderTest(t *testing.T) {
 		"+.204 > F. 1:1(0) ack 1 <nop,nop,TS val 305 ecr 100>",
 		"+.9 recv(3, ..., 1, MSG_DONTWAIT) = -1 ETIMEDOUT (Connection timed out)",
 	))
+}
+
+// Where both gave up, it is the server.
+func TestTheServerUnderTest(t *testing.T) {
+	t.Parallel()
+	trial := overtaken(t)
+	trial.GivenUp = map[segment.Side]time.Duration{segment.Client: time.Second, segment.Server: time.Second}
+	NewWithT(t).Expect(exported(t, trial)).To(ContainElement("+0 listen(3, 1) = 0"))
+}
+
+// What a ladder says of a segment stands above it, and above no other.
+func TestWhatIsRemarkableStandsAboveIt(t *testing.T) {
+	t.Parallel()
+	trial := overtaken(t)
+	trial.Overtook = []teardown.Sequence{{
+		Overtaking:  teardown.Overtaking{From: segment.Client, Fast: segment.KindACKOfFIN, Slow: segment.KindFIN},
+		FastSegment: ". 12:12(0) ack 3002", SlowSegment: "F. 11:11(0) ack 3001",
+	}}
+	var file bytes.Buffer
+	g := NewWithT(t)
+	g.Expect(Write(&file, Origin{}, trial)).To(Succeed())
+	lines := strings.Split(file.String(), "\n")
+	above := map[string]string{}
+	for i, line := range lines[1:] {
+		if strings.HasPrefix(lines[i], "// over") {
+			above[strings.Join(strings.Fields(line)[1:4], " ")] = lines[i]
+		}
+	}
+	g.Expect(above).To(Equal(map[string]string{
+		"< . 12:12(0)":  "// overtakes the FIN",
+		"< F. 11:11(0)": "// overtaken by the ACK of the FIN",
+	}))
+}
+
+// Only what a kernel made as one is written as one.
+func TestWhole(t *testing.T) {
+	t.Parallel()
+	part := func(flags segment.Flags, seq uint32, length int) segment.Sighting {
+		return segment.Sighting{Sent: true, Segment: segment.Segment{Flags: flags, Seq: seq, Length: length, Ack: 1}}
+	}
+	first, rest := part(ack, 10, 5), part(psh, 15, 5)
+	acknowledges := rest
+	acknowledges.Ack++
+	arrived, after := first, rest
+	arrived.Sent, after.Sent = false, false
+	for name, c := range map[string]struct {
+		seen []segment.Sighting
+		want []int // octets
+	}{
+		"two parts":                {[]segment.Sighting{first, rest}, []int{10}},
+		"three":                    {[]segment.Sighting{first, part(ack, 15, 5), part(psh, 20, 5)}, []int{15}},
+		"with the FIN":             {[]segment.Sighting{first, part(fin, 15, 5)}, []int{10}},
+		"a gap":                    {[]segment.Sighting{first, part(ack, 16, 5)}, []int{5, 5}},
+		"the first was pushed":     {[]segment.Sighting{part(psh, 10, 5), rest}, []int{5, 5}},
+		"the rest acknowledges":    {[]segment.Sighting{first, acknowledges}, []int{5, 5}},
+		"they arrived":             {[]segment.Sighting{arrived, after}, []int{5, 5}},
+		"a FIN alone":              {[]segment.Sighting{first, part(fin, 15, 0)}, []int{5, 0}},
+		"more than a packet holds": {[]segment.Sighting{part(ack, 10, 65000), part(psh, 65010, 5000)}, []int{65000, 5000}},
+	} {
+		var got []int
+		for _, s := range whole(c.seen) {
+			got = append(got, s.Length)
+		}
+		NewWithT(t).Expect(got).To(Equal(c.want), name)
+	}
 }
 
 // packetdrill itself reads what is written, where there is one.

@@ -70,10 +70,7 @@ func (s *script) packets() ([]event, error) {
 	}
 	n := &notation{Numbering: numbering, side: s.side, origin: map[bool]uint32{}, given: map[uint32]bool{}}
 	notes := s.notes(numbering)
-	var (
-		packets []event
-		latest  time.Duration
-	)
+	var packets []event
 	for _, seen := range s.end.Sightings {
 		if err := s.belongs(seen); err != nil {
 			return nil, err
@@ -84,8 +81,7 @@ func (s *script) packets() ([]event, error) {
 		if err != nil {
 			return nil, fmt.Errorf("the %v's tap saw %v: %w", s.side, seen.Segment, err)
 		}
-		latest = max(latest, seen.At)
-		packets = append(packets, event{at: latest, text: text, notes: notes.take(seen), inbound: !seen.Sent})
+		packets = append(packets, event{at: seen.At, text: text, notes: notes.take(seen), inbound: !seen.Sent})
 	}
 	return packets, nil
 }
