@@ -28,7 +28,7 @@ var grammar = func() *regexp.Regexp {
 	)
 	return regexp.MustCompile(`^(|// [ -_a-~]*` +
 		`|--tolerance_usecs=\d+|--ip_version="(ipv6|ipv4-mapped-ipv6)"` +
-		"|`sysctl -q( net\\.ipv4\\.tcp_[a-z0-9_]+=(" + number + `|"` + number + `( ` + number + ")*\"))+`" +
+		"|`sysctl -q( net\\.ipv4\\.tcp_[a-z0-9_]+=(" + number + `|"` + number + `( ` + number + `)*"))+(; ` + regexp.QuoteMeta(untilUsable) + ")?`" +
 		`|` + when + `(` + packet + `|` + call + `))$`)
 }()
 

@@ -27,23 +27,26 @@ const (
 // A connection is one that a test makes up, as the taps on both ends see it. Its
 // numbers begin shortly before they go round.
 type connection struct {
-	t                      testing.TB
-	exchange               *teardown.Exchange
-	client, server         netip.AddrPort
-	clientFirst, serverISN uint32
-	plain                  bool // without options
+	t                    testing.TB
+	exchange             *teardown.Exchange
+	client, server       netip.AddrPort
+	clientISN, serverISN uint32
 }
 
 // begin makes up a connection up to the end of its handshake, 1 ms after the recording
 // began.
 func begin(t testing.TB) *connection {
+	return beginBetween(t, "AF_INET", "192.0.2.1:40000", "192.0.2.2:80")
+}
+
+func beginBetween(t testing.TB, domain, client, server string) *connection {
 	c := &connection{
 		t: t, exchange: &teardown.Exchange{},
-		client: netip.MustParseAddrPort("192.0.2.1:40000"), server: netip.MustParseAddrPort("192.0.2.2:80"),
-		clientFirst: 1<<32 - 3, serverISN: 1<<32 - 5,
+		client: netip.MustParseAddrPort(client), server: netip.MustParseAddrPort(server),
+		clientISN: 1<<32 - 3, serverISN: 1<<32 - 5,
 	}
-	c.exchange.Client.Setup = &teardown.Setup{Domain: "AF_INET"}
-	c.exchange.Server.Setup = &teardown.Setup{Domain: "AF_INET"}
+	c.exchange.Client.Setup = &teardown.Setup{Domain: domain}
+	c.exchange.Server.Setup = &teardown.Setup{Domain: domain}
 	options := segment.Options{MSS: 1460, SACKPermitted: true, HasWindowScale: true, WindowScale: 7}
 	c.passes(segment.Client, time.Millisecond, segment.Segment{Flags: segment.SYN, Options: options})
 	c.passes(segment.Server, time.Millisecond, segment.Segment{Flags: segment.SYN | ack, Ack: 1, Options: options})
@@ -73,14 +76,12 @@ func (c *connection) sees(tap, from segment.Side, made, at time.Duration, s segm
 	if from == segment.Server {
 		s.Src, s.Dst = c.server, c.client
 	}
-	s = segment.Numbering{Client: c.clientFirst, Server: c.serverISN, ClientPort: c.client.Port()}.Absolute(s)
-	if !c.plain {
-		// Each end's clock began at a time of its own, of which the peer's last is echoed.
-		base := [2]uint32{1<<32 - 2, 5000}
-		s.Options.HasTimestamps, s.Options.TSVal = true, base[from]+uint32(made.Milliseconds())
-		if s.Flags.Has(ack) {
-			s.Options.TSEcr = base[from.Peer()] + 1
-		}
+	s = segment.Numbering{Client: c.clientISN, Server: c.serverISN, ClientPort: c.client.Port()}.Absolute(s)
+	// Each end's clock began at a time of its own, of which the peer's first is echoed.
+	base := [2]uint32{1<<32 - 2, 5000}
+	s.Options.HasTimestamps, s.Options.TSVal = true, base[from]+uint32(made.Milliseconds())
+	if s.Flags.Has(ack) {
+		s.Options.TSEcr = base[from.Peer()] + 1
 	}
 	frame, err := s.Encode([]byte{2, 0, 0, 0, 0, 1}, []byte{2, 0, 0, 0, 0, 2})
 	if err != nil {
@@ -177,6 +178,22 @@ func TestWrite(t *testing.T) {
 		"+0 > . 3002:3002(0) ack 12 <nop,nop,TS val 169 ecr 100>",
 		"+0 read(4, ..., 1) = 0",
 	))
+}
+
+func TestFamilies(t *testing.T) {
+	t.Parallel()
+	const window = "sysctl -q net.ipv4.tcp_rmem=\"4096 131072 4194304\""
+	for name, c := range map[string]struct {
+		domain, client, server string
+		want                   []string
+	}{
+		"IPv4":        {"AF_INET", "192.0.2.1:40000", "192.0.2.2:80", []string{"`" + window + "`"}},
+		"IPv4-mapped": {"AF_INET6", "192.0.2.1:40000", "192.0.2.2:80", []string{`--ip_version="ipv4-mapped-ipv6"`, "`" + window + "`"}},
+		"IPv6":        {"AF_INET6", "[2001:db8::1]:40000", "[2001:db8::2]:80", []string{`--ip_version="ipv6"`, "`" + window + "; " + untilUsable + "`"}},
+	} {
+		lines := exported(t, teardown.Trial{Outcome: teardown.Clean, Exchange: beginBetween(t, c.domain, c.client, c.server).exchange})
+		NewWithT(t).Expect(lines[1:1+len(c.want)]).To(Equal(c.want), name)
+	}
 }
 
 func TestTheHeaderSaysWhatItIsOf(t *testing.T) {

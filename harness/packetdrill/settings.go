@@ -28,10 +28,16 @@ var (
 // receives, in octets. The others are the kernel's own.
 const rmem = "net.ipv4.tcp_rmem"
 
+// untilUsable waits until the address that packetdrill has just set can be bound to: the
+// kernel makes it so in a worker, which packetdrill, a real-time process, can be in the
+// way of (net/ipv6/addrconf.c, addrconf_dad_work).
+const untilUsable = `while [ -n "$(ip -6 addr show dev tun0 tentative)" ]; do sleep .1; done`
+
 // settings come before a script's events.
 type settings struct {
 	options []string
 	sysctls map[string]string
+	ipv6    bool
 }
 
 // settingsOf are those that the end under test had.
@@ -50,6 +56,7 @@ func settingsOf(s *script) (settings, error) {
 	}
 	if family != "" {
 		set.options = append(set.options, fmt.Sprintf("--ip_version=%q", family))
+		set.ipv6 = family == "ipv6"
 	}
 	for name, value := range setup.Sysctls {
 		if !sysctlName.MatchString(name) || !sysctlValue.MatchString(value) {
@@ -101,16 +108,28 @@ func (s settings) String() string {
 	for _, o := range s.options {
 		out.WriteString(o + "\n")
 	}
+	var commands []string
 	if len(s.sysctls) > 0 {
-		out.WriteString("\n`sysctl -q")
-		for _, name := range slices.Sorted(maps.Keys(s.sysctls)) {
-			value := strings.ReplaceAll(s.sysctls[name], "\t", " ")
-			if strings.Contains(value, " ") {
-				value = `"` + value + `"`
-			}
-			fmt.Fprintf(&out, " %s=%s", name, value)
+		commands = append(commands, "sysctl -q"+assignments(s.sysctls))
+	}
+	if s.ipv6 {
+		commands = append(commands, untilUsable)
+	}
+	if len(commands) > 0 {
+		fmt.Fprintf(&out, "\n`%s`\n", strings.Join(commands, "; "))
+	}
+	return out.String()
+}
+
+// assignments are sysctls as sysctl(8) takes them.
+func assignments(sysctls map[string]string) string {
+	var out strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(sysctls)) {
+		value := strings.ReplaceAll(sysctls[name], "\t", " ")
+		if strings.Contains(value, " ") {
+			value = `"` + value + `"`
 		}
-		out.WriteString("`\n")
+		fmt.Fprintf(&out, " %s=%s", name, value)
 	}
 	return out.String()
 }
