@@ -5,7 +5,7 @@ SHELL         := bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help gate behaviours specs test unit vm-test browser-test soak lint fmt bench fuzz readme-figures qemu keyring chromium tshark root clean
+.PHONY: help gate behaviours specs test unit vm-test browser-test soak lint fmt bench fuzz readme-figures release release-check qemu keyring chromium tshark shellcheck root clean
 
 # What finwait was made for, and README.md shows.
 the_case := overtaken-fin/server-shutdown/ipv4
@@ -68,8 +68,11 @@ soak: root ## play one teardown 20,000 times, half of them on a busy machine
 	go test -c -tags soak -o .bin/soak.test ./harness/scenario
 	$(as_root) .bin/soak.test -test.run '^TestSoak$$'
 
-lint: ## check for mistakes, style, formatting and imports against the floors
+lint: shellcheck ## check for mistakes, style, formatting and imports against the floors
 	go tool -modfile=ci/lint/go.mod golangci-lint run ./...
+	go tool -modfile=ci/lint/go.mod actionlint
+	shellcheck ci/github/*.sh .ci/run
+	cd ci/lint && go test ./...
 	@CGO_ENABLED=1 go list -f '{{range .CgoFiles}}{{$$.Dir}}/{{.}}: imports "C", and a guest has no C library{{"\n"}}{{end}}' ./... \
 		| awk 'NF { print; found = 1 } END { exit found }'
 
@@ -95,6 +98,25 @@ readme-figures: qemu keyring ## draw the figures of README.md anew, from runs on
 			--svg docs/overtaken-fin$$layout.svg $${layout:+--stacked}; \
 	done
 
+# The programs for guests are the same whichever machine the gate is for, so they are packed once.
+release: ## build static binaries that need neither Go nor a checkout, and their SHA-256 sums, into .bin/release
+	rm -rf .bin/release ci/gate/packed
+	go run ./ci/gate pack ci/gate/packed
+	@for arch in amd64 arm64; do \
+		echo "gate for linux/$$arch"; \
+		GOFLAGS= GOOS=linux GOARCH=$$arch go build -tags embedded -trimpath -buildvcs=auto -ldflags='-s -w' -o .bin/release/gate-linux-$$arch ./ci/gate; \
+	done
+	cd .bin/release && sha256sum gate-linux-* | tee SHA256SUMS
+
+release-check: ## make the release twice from scratch, in two clones and with two build caches, and want the same bytes
+	@work=$$(mktemp -d); trap 'rm -rf "$$work"' EXIT; \
+	for clone in one and-another/elsewhere; do \
+		git clone --quiet --no-hardlinks . "$$work/$$clone"; \
+		GOCACHE="$$work/cache-$${clone%%/*}" make -C "$$work/$$clone" release; \
+	done; \
+	cmp "$$work"/{one,and-another/elsewhere}/.bin/release/SHA256SUMS && \
+	echo 'Both are the same, byte by byte'
+
 qemu: ## install QEMU where it is missing
 	@command -v qemu-system-x86_64 >/dev/null || $(call install,qemu-system-x86,boots the kernels under test)
 
@@ -109,6 +131,9 @@ chromium: ## install Chromium where it is missing
 tshark: ## install tshark where it is missing
 	@command -v tshark >/dev/null || $(call install,tshark,says in the tests what it makes of our captures)
 
+shellcheck: ## install ShellCheck where it is missing
+	@command -v shellcheck >/dev/null || $(call install,shellcheck,reads the scripts of the workflows)
+
 root:
 	@[[ -z '$(as_root)' ]] || command -v sudo >/dev/null || { \
 		echo >&2 'the unit tests and the benchmarks make network namespaces as root, and there is no sudo here: run make as root'; \
@@ -116,4 +141,4 @@ root:
 	}
 
 clean: ## remove what was built and written here (downloaded kernels stay in the user's cache)
-	rm -rf .bin finwait-out
+	rm -rf .bin finwait-out ci/gate/packed

@@ -2,9 +2,12 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -15,15 +18,21 @@ import (
 func compareCommand() *cobra.Command {
 	var page string
 	cmd := &cobra.Command{
-		Use:   "compare BASELINE CANDIDATE",
-		Short: "Compare two records that gate run has written, or two maps that gate explore has",
+		Use:   "compare BASELINE CANDIDATE...",
+		Short: "Compare records that gate run has written with the first, or two maps that gate explore has",
+		Long: `compare holds each CANDIDATE against the BASELINE. Both are records; a folder stands for every
+record.json below it.`,
 		Example: `  gate compare finwait-out/debian-bullseye/record.json finwait-out/debian-trixie/record.json
+  gate compare known-good/record.json fleet
   gate compare finwait-out/debian-bullseye/behaviour.map finwait-out/debian-trixie/behaviour.map`,
-		Args: cobra.ExactArgs(2),
+		Args: cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			switch maps := isMap(args[0]); {
-			case maps != isMap(args[1]):
+			maps := isMap(args[0])
+			switch {
+			case slices.ContainsFunc(args, func(arg string) bool { return isMap(arg) != maps }):
 				return errors.New("a record can be compared with a record, and a map (FILE.map) with a map")
+			case maps && len(args) > 2:
+				return errors.New("two maps can be compared, and no more")
 			case maps:
 				return compareMapFiles(cmd.OutOrStdout(), args[0], args[1], page)
 			}
@@ -34,7 +43,11 @@ func compareCommand() *cobra.Command {
 	return cmd
 }
 
-func compareRecords(w io.Writer, paths []string, page string) error {
+func compareRecords(w io.Writer, args []string, page string) error {
+	paths, err := recordFiles(args)
+	if err != nil {
+		return err
+	}
 	var records []*report.Record
 	for _, path := range paths {
 		record, err := report.Salvage(path)
@@ -53,6 +66,36 @@ func compareRecords(w io.Writer, paths []string, page string) error {
 		return err
 	}
 	return verdict(result)
+}
+
+// recordFiles puts the record files below a folder in its place. The baseline is one
+// record, however it is named.
+func recordFiles(args []string) (paths []string, err error) {
+	for i, arg := range args {
+		found, err := recordsBelow(arg)
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("look for records: %w", err)
+		case len(found) == 0:
+			return nil, fmt.Errorf("there is no %s below %s: want the --out folder of a gate run", recordFileName, arg)
+		case i == 0 && len(found) > 1:
+			return nil, fmt.Errorf("there are %d records below %s, and there is one baseline: name its %s", len(found), arg, recordFileName)
+		}
+		paths = append(paths, found...)
+	}
+	return paths, nil
+}
+
+// recordsBelow are the record files below a folder, in the order of their names. Any
+// other file is taken for a record itself.
+func recordsBelow(root string) (found []string, err error) {
+	err = filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() && (path == root || entry.Name() == recordFileName) {
+			found = append(found, filepath.Clean(path))
+		}
+		return err
+	})
+	return found, err
 }
 
 // foldersFrom are the folders of files as seen from a page; empty where no relative path

@@ -46,7 +46,7 @@ func TestBadArguments(t *testing.T) {
 		{[]string{"run", "--out", "/proc/out", "debian/trixie"}, "--out: mkdir /proc/out"},
 		{[]string{"run", "--no-such-flag"}, "unknown flag"},
 		{[]string{"launch"}, `unknown command "launch"`},
-		{[]string{"compare", "one.json"}, "accepts 2 arg(s)"},
+		{[]string{"compare", "one.json"}, "at least 2 arg(s)"},
 		{[]string{"compare", "none.json", "none.json"}, "none.json: no such file"},
 		{[]string{"compare", "one.json", "two.map"}, "a map (FILE.map) with a map"},
 		{[]string{"compare", "none.map", "none.map"}, "none.map: no such file"},

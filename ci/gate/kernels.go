@@ -1,8 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"io"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -11,12 +14,29 @@ import (
 	"github.com/finwait/finwait/harness/kernel/debian"
 )
 
+// A bootable kernel is a KERNEL argument, and what it stands for today. These are its
+// names in what gate kernels --json prints.
+type bootable struct {
+	Kernel     string `json:"kernel"`
+	Release    string `json:"release,omitempty"`
+	Version    string `json:"version,omitempty"`
+	Downloaded bool   `json:"downloaded,omitempty"`
+	Note       string `json:"note,omitempty"`
+	// Error is why the kernel cannot be had; empty if it can.
+	Error string `json:"error,omitempty"`
+}
+
 func kernelsCommand() *cobra.Command {
-	var mirrors []string
+	var (
+		mirrors []string
+		asJSON  bool
+	)
 	cmd := &cobra.Command{
 		Use:   "kernels",
 		Short: "List the kernels that can be booted from here",
-		Args:  cobra.NoArgs,
+		Example: `  gate kernels
+  gate kernels --json | jq -c '[.[] | select(.error == null) | .kernel]'`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			progress := newProgress(cmd.ErrOrStderr())
 			archive := &debian.Archive{Mirrors: mirrors, Progress: progress.show, Notice: progress.say}
@@ -24,38 +44,50 @@ func kernelsCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 3, ' ', 0)
-			fmt.Fprintln(table, "KERNEL\trelease\tversion\t")
-			host, err := hostKernel()
-			if err != nil {
-				fmt.Fprintf(table, "%s\t-\t-\t%v\n", hostSource, err)
-			} else {
-				fmt.Fprintf(table, "%s\t%s\t-\tno virtual machine\n", hostSource, host.Release)
+			kernels := bootables(suites)
+			if asJSON {
+				return jsonOf(kernels)(cmd.OutOrStdout())
 			}
-			for _, s := range suites {
-				fmt.Fprintf(table, "debian/%s\t%s\n", s.Name, describe(s))
-			}
-			return table.Flush()
+			return listKernels(cmd.OutOrStdout(), kernels)
 		},
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON, for a matrix of jobs: an object for each kernel")
 	mirrorFlag(cmd, &mirrors)
 	return cmd
 }
 
-// describe is a suite's row behind its name.
-func describe(s debian.Suite) string {
-	if s.Err != nil {
-		reason, _, _ := strings.Cut(s.Err.Error(), "\n")
-		return "-\t-\t" + reason
+// bootables are the running kernel and the newest one of each suite.
+func bootables(suites []debian.Suite) []bootable {
+	running := bootable{Kernel: hostSource, Note: "no virtual machine"}
+	if host, err := hostKernel(); err != nil {
+		running.Error = firstLine(err.Error())
+	} else {
+		running.Release = host.Release
 	}
-	var notes []string
-	if s.Cached {
-		notes = append(notes, "downloaded")
+	kernels := []bootable{running}
+	for _, s := range suites {
+		k := bootable{Kernel: "debian/" + s.Name, Release: s.Release, Version: s.Version, Downloaded: s.Cached, Note: s.Note}
+		if s.Err != nil {
+			k.Error = firstLine(s.Err.Error())
+		}
+		kernels = append(kernels, k)
 	}
-	if s.Note != "" {
-		notes = append(notes, s.Note)
+	return kernels
+}
+
+// listKernels prints a table.
+func listKernels(w io.Writer, kernels []bootable) error {
+	table := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
+	fmt.Fprintln(table, "KERNEL\trelease\tversion\t")
+	for _, k := range kernels {
+		remarks := []string{k.Note, k.Error}
+		if k.Downloaded {
+			remarks = append([]string{"downloaded"}, remarks...)
+		}
+		remarks = slices.DeleteFunc(remarks, func(s string) bool { return s == "" })
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", k.Kernel, cmp.Or(k.Release, "-"), cmp.Or(k.Version, "-"), strings.Join(remarks, "; "))
 	}
-	return fmt.Sprintf("%s\t%s\t%s", s.Release, s.Version, strings.Join(notes, "; "))
+	return table.Flush()
 }
 
 // mirrorFlag has the mirrors taken from the command line or the environment.

@@ -72,9 +72,9 @@ A KERNEL is
 Exit status: 0 no regression, 1 the gate could not do its work, 2 regression, 3 inconclusive.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-
-		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
-	root.AddCommand(runCommand(), exploreCommand(), behavioursCommand(), bisectCommand(), stepCommand(), compareCommand(), ladderCommand(), exportCommand(), kernelsCommand())
+	root.AddCommand(runCommand(), exploreCommand(), behavioursCommand(), bisectCommand(), stepCommand(), compareCommand(), ladderCommand(), exportCommand(), kernelsCommand(),
+		matrixCommand(), versionCommand(), packCommand())
+	complete(root)
 	return root
 }

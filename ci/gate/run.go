@@ -95,7 +95,12 @@ func (o options) run(ctx context.Context, args []string) error {
 		}
 		return failure
 	}
-	result := report.NewRun(records, o.baseline != "")
+	return o.conclude(report.NewRun(records, o.baseline != ""), failure)
+}
+
+// conclude writes what a run came to, prints it, and returns the verdict, unless
+// something failed on the way.
+func (o options) conclude(result report.Run, failure error) error {
 	if err := writeRun(o.out, result); err != nil {
 		return errors.Join(failure, err)
 	}
@@ -132,8 +137,8 @@ func (o options) references(args []string) ([]kernel.Reference, error) {
 	return references, nil
 }
 
-// check finds what would keep the run from doing its work.
-func (o options) check(references []kernel.Reference) error {
+// checkFlags finds flags that mean nothing.
+func (o options) checkFlags() error {
 	switch {
 	case vm.Clock(o.clock) != vm.Virtual && vm.Clock(o.clock) != vm.Real:
 		return fmt.Errorf("--clock %q: there are %q and %q", o.clock, vm.Virtual, vm.Real)
@@ -143,6 +148,14 @@ func (o options) check(references []kernel.Reference) error {
 	if _, err := types.ParseLabelFilter(o.labelFilter); err != nil {
 		// Ginkgo points at the place, over several lines.
 		return fmt.Errorf("--label-filter %q is no label filter of Ginkgo's: %w", o.labelFilter, err)
+	}
+	return nil
+}
+
+// check finds what would keep the run from doing its work.
+func (o options) check(references []kernel.Reference) error {
+	if err := o.checkFlags(); err != nil {
+		return err
 	}
 	for _, ref := range references {
 		var err error

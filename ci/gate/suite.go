@@ -27,14 +27,36 @@ type programs struct {
 	suite, init string
 }
 
-// build builds the suite and the init from the source that the gate itself
-// comes from.
+// build provides the suite and the init: those that a release carries, or else built
+// from the source that the gate itself comes from.
 func build(ctx context.Context) (programs, error) {
+	p, err := newPrograms()
+	if err != nil {
+		return programs{}, err
+	}
+	if packed != nil {
+		err = p.unpack(packed, runtime.GOARCH)
+	} else {
+		err = p.compile(ctx, runtime.GOARCH)
+	}
+	if err != nil {
+		p.remove()
+		return programs{}, err
+	}
+	return p, nil
+}
+
+// newPrograms makes the folder that the programs are to be in.
+func newPrograms() (programs, error) {
 	folder, err := os.MkdirTemp("", "finwait-build-*")
 	if err != nil {
-		return programs{}, fmt.Errorf("make a folder to build the suite in: %w", err)
+		return programs{}, fmt.Errorf("make a folder for the suite: %w", err)
 	}
-	p := programs{folder: folder, suite: filepath.Join(folder, "specs.test"), init: filepath.Join(folder, "init")}
+	return programs{folder: folder, suite: filepath.Join(folder, "specs.test"), init: filepath.Join(folder, "init")}, nil
+}
+
+// compile builds the programs for an architecture.
+func (p programs) compile(ctx context.Context, arch string) error {
 	const module = "github.com/finwait/finwait"
 	for _, args := range [][]string{
 		{"test", "-c", "-o", p.suite, module + "/specs"},
@@ -42,17 +64,16 @@ func build(ctx context.Context) (programs, error) {
 	} {
 		args = append([]string{args[0], "-buildvcs=false", "-trimpath", "-ldflags=-s -w"}, args[1:]...)
 		cmd := exec.CommandContext(ctx, "go", args...)
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch)
 		if output, err := cmd.CombinedOutput(); err != nil {
-			p.remove()
 			if ctx.Err() != nil {
-				return programs{}, fmt.Errorf("build the suite: %w", context.Cause(ctx))
+				return fmt.Errorf("build the suite: %w", context.Cause(ctx))
 			}
-			return programs{}, fmt.Errorf("build the suite (gate has to be started in a checkout of %s, with Go in PATH): go %s: %w\n%s",
+			return fmt.Errorf("build the suite (a gate that is no release has to be started in a checkout of %s, with Go in PATH): go %s: %w\n%s",
 				module, args[0], err, bytes.TrimSpace(output))
 		}
 	}
-	return p, nil
+	return nil
 }
 
 func (p programs) remove() { os.RemoveAll(p.folder) }

@@ -15,6 +15,9 @@ import (
 // pageFile is the report that a person opens.
 const pageFile = "gate.html"
 
+// recordFileName is the name of a kernel's record.
+const recordFileName = "record.json"
+
 // writeRun writes gate.json, gate.md and gate.html into a folder that has one for each
 // record.
 func writeRun(folder string, r report.Run) error {
@@ -41,7 +44,7 @@ func folderOf(record *report.Record) string {
 // record, a JUnit file, and for each scenario its ladders, a drawing and captures.
 func writeRecord(folder string, record *report.Record) error {
 	folder = filepath.Join(folder, folderOf(record))
-	if err := replace(filepath.Join(folder, "record.json"), jsonOf(record)); err != nil {
+	if err := replace(filepath.Join(folder, recordFileName), jsonOf(record)); err != nil {
 		return err
 	}
 	if err := replace(filepath.Join(folder, "junit.xml"), record.WriteJUnit); err != nil {

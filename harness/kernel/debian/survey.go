@@ -20,6 +20,9 @@ var knownSuites = []string{
 	"forky", "sid", "experimental",
 }
 
+// KnownSuites are the names that [Archive.Suites] asks a mirror for.
+func KnownSuites() []string { return slices.Clone(knownSuites) }
+
 // A Suite is what a suite has to offer.
 type Suite struct {
 	// Name is the suite's, such as "bookworm-backports".

@@ -1,0 +1,242 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/spf13/cobra"
+
+	"github.com/finwait/finwait/harness/report"
+	"github.com/finwait/finwait/harness/vm"
+)
+
+// A matrix says what several machines are to play between them. Its keys are called as
+// the flags of gate run are.
+type matrix struct {
+	Baseline    string   `yaml:"baseline"`
+	Kernels     []string `yaml:"kernels"`
+	LabelFilter string   `yaml:"label-filter"`
+	Clock       string   `yaml:"clock"`
+	Trials      int      `yaml:"trials"`
+}
+
+// A matrixJob is gate matrix: what is done with a matrix.
+type matrixJob struct {
+	options
+	shard  string
+	joined bool
+}
+
+func matrixCommand() *cobra.Command {
+	var j matrixJob
+	cmd := &cobra.Command{
+		Use:   "matrix FILE",
+		Short: "Play a matrix of kernels on several machines, and join what they have recorded",
+		Long: `A matrix FILE is YAML, or JSON, and names what is to be played; its keys are called as the
+flags of gate run are:
+
+  baseline: debian/bullseye
+  kernels: [debian/bookworm, debian/trixie]
+  label-filter: overtaken-fin
+  clock: virtual
+  trials: 3
+
+Only kernels has to be there. --shard plays the part of one machine, and says nothing about
+what was found; --join, once all have played, plays nothing and compares the records that they
+have left in the --out folder. With neither, this machine does both, as gate run does.`,
+		Example: `  gate matrix ci/kubernetes/matrix.yaml --shard 0/3 --out records
+  gate matrix ci/kubernetes/matrix.yaml --join --out records`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			j.stdout, j.stderr = cmd.OutOrStdout(), cmd.ErrOrStderr()
+			return j.run(cmd.Context(), args[0])
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&j.shard, "shard", "", "play part `I/N` only: the kernels I, I+N, I+2N ..., the baseline being number 0")
+	flags.BoolVar(&j.joined, "join", false, "play nothing, and compare the records that the parts have left")
+	flags.StringVar(&j.out, "out", "finwait-out", "the `DIR` for records and reports")
+	coldFlag(cmd, &j.cold)
+	mirrorFlag(cmd, &j.mirrors)
+	cmd.MarkFlagsMutuallyExclusive("shard", "join")
+	return cmd
+}
+
+func (j matrixJob) run(ctx context.Context, file string) error {
+	m, err := readMatrix(file)
+	if err != nil {
+		return err
+	}
+	j.labelFilter, j.clock, j.trials = m.LabelFilter, m.Clock, m.Trials
+	switch {
+	case j.shard != "":
+		part, err := m.part(j.shard)
+		if err != nil {
+			return err
+		}
+		return j.playPart(ctx, part)
+	case j.joined:
+		return j.join(m)
+	}
+	j.baseline = m.Baseline
+	return j.options.run(ctx, m.Kernels)
+}
+
+// readMatrix reads a matrix file and checks all of it, so that what is wrong with it is
+// found by the first machine and not by the last.
+func readMatrix(path string) (matrix, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return matrix{}, fmt.Errorf("read a matrix: %w", err)
+	}
+	m, err := parseMatrix(text)
+	if err != nil {
+		return matrix{}, fmt.Errorf("read the matrix %s: %w", path, err)
+	}
+	return m, nil
+}
+
+func parseMatrix(text []byte) (matrix, error) {
+	m := matrix{Clock: string(vm.Virtual), Trials: 1}
+	documents := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict())
+	if err := documents.Decode(&m); err != nil && !errors.Is(err, io.EOF) {
+		return matrix{}, fmt.Errorf("%w: want the keys baseline, kernels, label-filter, clock and trials", onOneLine(err))
+	}
+	if err := documents.Decode(&matrix{}); !errors.Is(err, io.EOF) {
+		return matrix{}, errors.New("there is a second document in it: want one")
+	}
+	if len(m.Kernels) == 0 {
+		return matrix{}, errors.New("it names no kernel: want kernels: [debian/trixie, ...]")
+	}
+	o := options{baseline: m.Baseline, clock: m.Clock, trials: m.Trials, labelFilter: m.LabelFilter}
+	if _, err := o.references(m.Kernels); err != nil {
+		return matrix{}, err
+	}
+	return m, o.checkFlags()
+}
+
+// onOneLine is an error of the reader's, which draws the place over several lines.
+func onOneLine(err error) error {
+	var at yaml.Error
+	if !errors.As(err, &at) || at.GetToken() == nil {
+		return errors.New(firstLine(err.Error()))
+	}
+	return fmt.Errorf("line %d: %s", at.GetToken().Position.Line, at.GetMessage())
+}
+
+// all are the kernels of the matrix, the baseline first.
+func (m matrix) all() []string {
+	if m.Baseline == "" {
+		return m.Kernels
+	}
+	return append([]string{m.Baseline}, m.Kernels...)
+}
+
+// part returns the kernels of shard I/N, dealt out one by one, so that parts differ by
+// one kernel at most.
+func (m matrix) part(shard string) ([]string, error) {
+	before, after, _ := strings.Cut(shard, "/")
+	i, bad := strconv.Atoi(before)
+	n, worse := strconv.Atoi(after)
+	if bad != nil || worse != nil || i < 0 || i >= n {
+		return nil, fmt.Errorf("--shard %q: want I/N, with I from 0 to N-1", shard)
+	}
+	all := m.all()
+	if i >= len(all) {
+		return nil, fmt.Errorf("--shard %s: the matrix has %d kernels, so nothing is left for this part: want at most %d parts", shard, len(all), len(all))
+	}
+	var part []string
+	for ; i < len(all); i += n {
+		part = append(part, all[i])
+	}
+	return part, nil
+}
+
+// playPart plays some of the kernels and leaves their records. Whether they regressed is
+// not for a part to say.
+func (j matrixJob) playPart(ctx context.Context, kernels []string) error {
+	images, programs, err := j.prepare(ctx, kernels)
+	if err != nil {
+		return err
+	}
+	defer programs.remove()
+	for _, image := range images {
+		// A record of an earlier run must not stand in for one that this run never writes.
+		if err := os.RemoveAll(filepath.Dir(recordOf(j.out, image.Source))); err != nil {
+			return fmt.Errorf("--out: clear what an earlier run has left: %w", err)
+		}
+	}
+	records, err := j.play(ctx, images, programs)
+	for _, record := range records {
+		if err == nil && len(record.Scenarios) == 0 {
+			err = fmt.Errorf("%s: the label filter of the matrix leaves no scenario", record.Kernel.Source)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(j.stdout, "The records are in %s; once all parts have been played, --join compares them\n", j.out)
+	return err
+}
+
+// join compares the records of all parts. Where a kernel has none, what there is is
+// shown, and the gate has failed all the same.
+func (j matrixJob) join(m matrix) error {
+	var (
+		records []*report.Record
+		missing []string
+	)
+	for _, source := range m.all() {
+		record, err := report.Salvage(recordOf(j.out, source))
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			missing = append(missing, source)
+			continue
+		case err != nil:
+			return err
+		}
+		if err := m.check(record, source); err != nil {
+			return fmt.Errorf("%s: %w: play it again", recordOf(j.out, source), err)
+		}
+		records = append(records, record)
+	}
+	var lost error
+	if len(missing) > 0 {
+		lost = fmt.Errorf("%s has no record of %s: that part of the matrix was not played to its end: play it again",
+			j.out, strings.Join(missing, ", "))
+	}
+	if len(records) == 0 || slices.Contains(missing, m.Baseline) {
+		return lost
+	}
+	return j.conclude(report.NewRun(records, m.Baseline != ""), lost)
+}
+
+// check refuses a record of something else than what the matrix wants.
+func (m matrix) check(record *report.Record, source string) error {
+	clock := m.Clock
+	if source == hostSource {
+		clock = string(vm.Real)
+	}
+	switch {
+	case record.Kernel.Source != source:
+		return fmt.Errorf("it is of %s, not of %s", record.Kernel.Source, source)
+	case record.Clock != clock:
+		return fmt.Errorf("it was played on the %s clock, and the matrix wants the %s one", record.Clock, clock)
+	}
+	return nil
+}
+
+// recordOf is the file for the record of a kernel.
+func recordOf(folder, source string) string {
+	return filepath.Join(folder, folderOf(&report.Record{Kernel: report.Kernel{Source: source}}), recordFileName)
+}
