@@ -70,9 +70,9 @@ soak: root ## play one teardown 20,000 times, half of them on a busy machine
 
 lint: shellcheck ## check for mistakes, style, formatting and imports against the floors
 	go tool -modfile=ci/lint/go.mod golangci-lint run ./...
-	go tool -modfile=ci/lint/go.mod actionlint
+	go tool -modfile=ci/manifests/go.mod actionlint
 	shellcheck ci/github/*.sh .ci/run
-	cd ci/lint && go test ./...
+	cd ci/manifests && go test ./...
 	@CGO_ENABLED=1 go list -f '{{range .CgoFiles}}{{$$.Dir}}/{{.}}: imports "C", and a guest has no C library{{"\n"}}{{end}}' ./... \
 		| awk 'NF { print; found = 1 } END { exit found }'
 

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -35,6 +36,7 @@ type matrixJob struct {
 	options
 	shard  string
 	joined bool
+	listed bool
 }
 
 func matrixCommand() *cobra.Command {
@@ -53,7 +55,8 @@ flags of gate run are:
 
 Only kernels has to be there. --shard plays the part of one machine, and says nothing about
 what was found; --join, once all have played, plays nothing and compares the records that they
-have left in the --out folder. With neither, this machine does both, as gate run does.`,
+have left in the --out folder. With neither, this machine does both, as gate run does. --list is
+for a workflow that starts a job for each kernel.`,
 		Example: `  gate matrix ci/kubernetes/matrix.yaml --shard 0/3 --out records
   gate matrix ci/kubernetes/matrix.yaml --join --out records`,
 		Args: cobra.ExactArgs(1),
@@ -65,10 +68,11 @@ have left in the --out folder. With neither, this machine does both, as gate run
 	flags := cmd.Flags()
 	flags.StringVar(&j.shard, "shard", "", "play part `I/N` only: the kernels I, I+N, I+2N ..., the baseline being number 0")
 	flags.BoolVar(&j.joined, "join", false, "play nothing, and compare the records that the parts have left")
+	flags.BoolVar(&j.listed, "list", false, "play nothing, and print JSON: each kernel, and the part that is this kernel alone")
 	flags.StringVar(&j.out, "out", "finwait-out", "the `DIR` for records and reports")
 	coldFlag(cmd, &j.cold)
 	mirrorFlag(cmd, &j.mirrors)
-	cmd.MarkFlagsMutuallyExclusive("shard", "join")
+	cmd.MarkFlagsMutuallyExclusive("shard", "join", "list")
 	return cmd
 }
 
@@ -87,6 +91,8 @@ func (j matrixJob) run(ctx context.Context, file string) error {
 		return j.playPart(ctx, part)
 	case j.joined:
 		return j.join(m)
+	case j.listed:
+		return json.NewEncoder(j.stdout).Encode(m.cells())
 	}
 	j.baseline = m.Baseline
 	return j.options.run(ctx, m.Kernels)
@@ -160,6 +166,20 @@ func (m matrix) part(shard string) ([]string, error) {
 		part = append(part, all[i])
 	}
 	return part, nil
+}
+
+// A cell is a kernel of a matrix, and the part that is this kernel alone.
+type cell struct {
+	Kernel string `json:"kernel"`
+	Shard  string `json:"shard"`
+}
+
+func (m matrix) cells() (cells []cell) {
+	all := m.all()
+	for i, source := range all {
+		cells = append(cells, cell{source, fmt.Sprintf("%d/%d", i, len(all))})
+	}
+	return cells
 }
 
 // playPart plays some of the kernels and leaves their records. Whether they regressed is
