@@ -237,12 +237,19 @@ func (tr *trigger) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// killed makes the test binary a gate to be killed.
-const killed = "FINWAIT_GATE_KILLED"
+// killed makes the test binary a gate to be killed, and gateInstead one with the
+// arguments that it is given.
+const (
+	killed      = "FINWAIT_GATE_KILLED"
+	gateInstead = "FINWAIT_GATE_INSTEAD"
+)
 
 func TestMain(m *testing.M) {
 	if out := os.Getenv(killed); out != "" {
 		os.Exit(run(context.Background(), []string{"run", "--trials", "1000", "--out", out, "host"}, os.Stdout, os.Stderr))
+	}
+	if os.Getenv(gateInstead) != "" {
+		os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
 	}
 	os.Exit(m.Run())
 }

@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -209,36 +208,39 @@ func (j matrixJob) playPart(ctx context.Context, kernels []string) error {
 	return err
 }
 
-// join compares the records of all parts. Where a kernel has none, what there is is
-// shown, and the gate has failed all the same.
+// join compares the records of all parts. A kernel that has none stands in the report as
+// one of which nothing is known, and the gate has failed.
 func (j matrixJob) join(m matrix) error {
 	var (
 		records []*report.Record
-		missing []string
+		lost    []string
 	)
 	for _, source := range m.all() {
-		record, err := report.Salvage(recordOf(j.out, source))
+		path := recordOf(j.out, source)
+		record, err := report.Salvage(path)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			missing = append(missing, source)
-			continue
+			lost = append(lost, source)
+			record = report.New(report.Kernel{Source: source}, m.Clock)
+			record.Incomplete = "its part of the matrix was not played to its end"
 		case err != nil:
 			return err
-		}
-		if err := m.check(record, source); err != nil {
-			return fmt.Errorf("%s: %w: play it again", recordOf(j.out, source), err)
+		default:
+			if err := m.check(record, source); err != nil {
+				return fmt.Errorf("%s: %w: play it again", path, err)
+			}
 		}
 		records = append(records, record)
 	}
-	var lost error
-	if len(missing) > 0 {
-		lost = fmt.Errorf("%s has no record of %s: that part of the matrix was not played to its end: play it again",
-			j.out, strings.Join(missing, ", "))
+	var failure error
+	if len(lost) > 0 {
+		failure = fmt.Errorf("%s has no record of %s: that part of the matrix was not played to its end: play it again",
+			j.out, strings.Join(lost, ", "))
 	}
-	if len(records) == 0 || slices.Contains(missing, m.Baseline) {
-		return lost
+	if len(lost) == len(records) {
+		return failure
 	}
-	return j.conclude(report.NewRun(records, m.Baseline != ""), lost)
+	return j.conclude(report.NewRun(records, m.Baseline != ""), failure)
 }
 
 // check refuses a record of something else than what the matrix wants.
