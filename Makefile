@@ -57,7 +57,7 @@ unit: root ## run the unit tests
 
 vm-test: qemu keyring tshark ## run the suite on old and new kernels in VMs
 	@echo "The suite on old and new kernels, in VMs"
-	go test -count=1 -timeout 30m -tags vm -run '^(TestTheCase|TestBehaviours|TestLongTimers|TestColdAndWarm|TestEveryOrder|TestGuests|TestBisectFinds|TestGitBisects)' ./ci/gate
+	go test -count=1 -timeout 30m -tags vm -run '^(TestTheCase|TestBehaviours|TestLongTimers|TestColdAndWarm|TestEveryOrder|TestGuests|TestBisectFinds|TestGitBisects|TestARelease)' ./ci/gate
 
 browser-test: chromium ## open the report in a browser, and leave pictures of it in finwait-out/pictures
 	@echo "The report in a browser"
@@ -104,7 +104,7 @@ release: ## build static binaries that need neither Go nor a checkout, and their
 	go run ./ci/gate pack ci/gate/packed
 	@for arch in amd64 arm64; do \
 		echo "gate for linux/$$arch"; \
-		GOFLAGS= GOOS=linux GOARCH=$$arch go build -tags embedded -trimpath -buildvcs=auto -ldflags='-s -w' -o .bin/release/gate-linux-$$arch ./ci/gate; \
+		GOOS=linux GOARCH=$$arch go build -tags embedded -trimpath -buildvcs=auto -ldflags='-s -w' -o .bin/release/gate-linux-$$arch ./ci/gate; \
 	done
 	cd .bin/release && sha256sum gate-linux-* | tee SHA256SUMS
 

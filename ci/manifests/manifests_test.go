@@ -2,7 +2,6 @@
 package manifests
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"os"
@@ -21,14 +20,13 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// documents are the parts of a YAML file.
-func documents(t *testing.T, path string) [][]byte {
+func read(t *testing.T, manifest string) []byte {
 	t.Helper()
-	text, err := os.ReadFile(path)
+	text, err := os.ReadFile(filepath.Join("..", "kubernetes", manifest))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return bytes.Split(text, []byte("\n---\n"))
+	return text
 }
 
 // decode reads a manifest as the API server does with fieldValidation=Strict: a field
@@ -58,22 +56,20 @@ func decode(document []byte) (any, error) {
 }
 
 func TestManifestsAreWhatKubernetesReads(t *testing.T) {
-	for _, path := range []string{"../kubernetes/matrix-job.yaml", "../kubernetes/nodes.yaml"} {
-		for _, document := range documents(t, path) {
-			manifest, err := decode(document)
-			if err != nil {
-				t.Errorf("%s: %v", path, err)
-				continue
-			}
-			switch m := manifest.(type) {
-			case *batchv1.Job:
-				checkPod(t, path, m.Spec.Template.Spec)
-			case *appsv1.DaemonSet:
-				checkPod(t, path, m.Spec.Template.Spec)
-				for key, value := range m.Spec.Selector.MatchLabels {
-					if m.Spec.Template.Labels[key] != value {
-						t.Errorf("%s selects pods by %s=%s, which its own do not have", path, key, value)
-					}
+	for _, name := range []string{"matrix-job.yaml", "nodes.yaml", "verdict-job.yaml", "volume.yaml"} {
+		manifest, err := decode(read(t, name))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		switch m := manifest.(type) {
+		case *batchv1.Job:
+			checkPod(t, name, m.Spec.Template.Spec)
+		case *appsv1.DaemonSet:
+			checkPod(t, name, m.Spec.Template.Spec)
+			for key, value := range m.Spec.Selector.MatchLabels {
+				if m.Spec.Template.Labels[key] != value {
+					t.Errorf("%s selects pods by %s=%s, which its own do not have", name, key, value)
 				}
 			}
 		}
@@ -84,7 +80,7 @@ func TestManifestsAreWhatKubernetesReads(t *testing.T) {
 }
 
 // checkPod wants each mount to be one of a volume that the pod has.
-func checkPod(t *testing.T, path string, pod corev1.PodSpec) {
+func checkPod(t *testing.T, manifest string, pod corev1.PodSpec) {
 	t.Helper()
 	volumes := map[string]bool{}
 	for _, v := range pod.Volumes {
@@ -93,7 +89,7 @@ func checkPod(t *testing.T, path string, pod corev1.PodSpec) {
 	for _, c := range append(pod.InitContainers, pod.Containers...) {
 		for _, m := range c.VolumeMounts {
 			if !volumes[m.Name] {
-				t.Errorf("%s: %s mounts %s, and there is no such volume", path, c.Name, m.Name)
+				t.Errorf("%s: %s mounts %s, and there is no such volume", manifest, c.Name, m.Name)
 			}
 		}
 	}
@@ -102,20 +98,16 @@ func checkPod(t *testing.T, path string, pod corev1.PodSpec) {
 // A matrix with more kernels than the Job has completions would lose some, and one with
 // fewer would have parts with nothing to do.
 func TestTheJobHasACompletionForEachKernel(t *testing.T) {
-	manifest, err := decode(documents(t, "../kubernetes/matrix-job.yaml")[0])
+	manifest, err := decode(read(t, "matrix-job.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	job := manifest.(*batchv1.Job)
-	text, err := os.ReadFile("../kubernetes/matrix.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var matrix struct {
 		Baseline string
 		Kernels  []string
 	}
-	if err := yaml.Unmarshal(text, &matrix); err != nil {
+	if err := yaml.Unmarshal(read(t, "matrix.yaml"), &matrix); err != nil {
 		t.Fatal(err)
 	}
 	kernels := len(matrix.Kernels)

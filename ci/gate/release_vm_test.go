@@ -1,0 +1,45 @@
+//go:build vm
+
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/finwait/finwait/harness/report"
+)
+
+// A release is one file: it boots a kernel, and plays on it, where there is neither a
+// checkout nor Go.
+func TestARelease(t *testing.T) {
+	g := NewWithT(t)
+	output, err := exec.Command("make", "-C", "../..", "release").CombinedOutput()
+	g.Expect(err).NotTo(HaveOccurred(), string(output))
+	release, err := filepath.Abs("../../.bin/release/gate-linux-amd64")
+	g.Expect(err).NotTo(HaveOccurred())
+
+	elsewhere := t.TempDir()
+	g.Expect(os.WriteFile(filepath.Join(elsewhere, "go"), []byte("#!/bin/sh\necho go was run >&2\nexit 1\n"), 0o755)).To(Succeed())
+	gate := func(args ...string) string {
+		cmd := exec.Command(release, args...)
+		cmd.Dir = elsewhere
+		cmd.Env = append(os.Environ(), "PATH="+elsewhere+":"+os.Getenv("PATH"))
+		output, err := cmd.CombinedOutput()
+		g.Expect(err).NotTo(HaveOccurred(), string(output))
+		return string(output)
+	}
+	g.Expect(gate("version")).To(ContainSubstring("programs for guests: in this file, for amd64 and arm64\n"))
+	gate("run", "--label-filter", "in-order && ipv4", "debian/bullseye")
+	record, err := report.Load(filepath.Join(elsewhere, "finwait-out", "debian-bullseye", "record.json"))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(record.Scenarios).NotTo(BeEmpty())
+	g.Expect(record.Incomplete).To(BeEmpty())
+
+	static, err := exec.Command("go", "version", "-m", release).CombinedOutput()
+	g.Expect(err).NotTo(HaveOccurred(), string(static))
+	g.Expect(string(static)).To(ContainSubstring("CGO_ENABLED=0"), "it wants a C library")
+}
