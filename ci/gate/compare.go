@@ -65,11 +65,17 @@ func compareRecords(w io.Writer, args []string, page string) error {
 	if err := result.WriteSummary(w); err != nil {
 		return err
 	}
+	if len(result.Comparisons) > 1 {
+		fmt.Fprintln(w) // the kernels of many machines can have the same name
+		for i, c := range result.Comparisons {
+			fmt.Fprintf(w, "%s: %s\n", paths[i+1], c.Verdict)
+		}
+	}
 	return verdict(result)
 }
 
-// recordFiles puts the record files below a folder in its place. The baseline is one
-// record, however it is named.
+// recordFiles puts the record files below a folder in its place, but for those that are
+// there already: the baseline can be one of them.
 func recordFiles(args []string) (paths []string, err error) {
 	for i, arg := range args {
 		found, err := recordsBelow(arg)
@@ -81,7 +87,14 @@ func recordFiles(args []string) (paths []string, err error) {
 		case i == 0 && len(found) > 1:
 			return nil, fmt.Errorf("there are %d records below %s, and there is one baseline: name its %s", len(found), arg, recordFileName)
 		}
-		paths = append(paths, found...)
+		for _, path := range found {
+			if path == filepath.Clean(arg) || !slices.Contains(paths, path) {
+				paths = append(paths, path)
+			}
+		}
+	}
+	if len(paths) == 1 {
+		return nil, fmt.Errorf("there is no record but the baseline's, %s", paths[0])
 	}
 	return paths, nil
 }

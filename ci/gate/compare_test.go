@@ -25,6 +25,9 @@ func TestManyRecordsAreHeldAgainstOne(t *testing.T) {
 		says string
 	}{
 		"a folder":            {[]string{good, fleet}, exitRegression, "to host: 1 regressed"},
+		"which one it was":    {[]string{good, fleet}, exitRegression, "node-a/host/record.json: no regression\n" + fleet + "/node-b/host/record.json: regression\n"},
+		"one of the folder":   {[]string{filepath.Join(fleet, "node-b", "host", recordFileName), fleet}, exitNoRegression, "1 improved"},
+		"none but itself":     {[]string{filepath.Join(fleet, "node-b"), filepath.Join(fleet, "node-b", "host")}, exitFailed, "no record but the baseline's"},
 		"itself":              {[]string{good, good}, exitNoRegression, "no regression"},
 		"one node":            {[]string{good, filepath.Join(fleet, "node-a")}, exitNoRegression, "no regression"},
 		"a node as baseline":  {[]string{filepath.Join(fleet, "node-b"), filepath.Join(fleet, "node-a")}, exitNoRegression, "1 improved"},

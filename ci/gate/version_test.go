@@ -15,8 +15,11 @@ func TestVersionTellsWhatGoNoted(t *testing.T) {
 		want []string
 	}{
 		"a release": {debug.BuildInfo{GoVersion: "go1.26.8", Main: debug.Module{Version: "v1.2.3"}, Settings: []debug.BuildSetting{
-			{Key: "vcs.revision", Value: "0123abc"}, {Key: "vcs.time", Value: "2026-01-02T03:04:05Z"}, {Key: "vcs.modified", Value: "false"},
-			{Key: "GOOS", Value: "linux"}, {Key: "GOARCH", Value: "arm64"},
+			{Key: "vcs.revision", Value: "0123abc"},
+			{Key: "vcs.time", Value: "2026-01-02T03:04:05Z"},
+			{Key: "vcs.modified", Value: "false"},
+			{Key: "GOOS", Value: "linux"},
+			{Key: "GOARCH", Value: "arm64"},
 		}}, []string{"gate v1.2.3\n", "commit: 0123abc, of 2026-01-02T03:04:05Z\n", "built by: go1.26.8 for linux/arm64\n"}},
 		"changes of one's own": {debug.BuildInfo{Settings: []debug.BuildSetting{
 			{Key: "vcs.revision", Value: "0123abc"}, {Key: "vcs.modified", Value: "true"},
