@@ -13,8 +13,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/finwait/finwait/harness/report"
 	"github.com/finwait/finwait/harness/vm"
@@ -113,11 +113,12 @@ func readMatrix(path string) (matrix, error) {
 
 func parseMatrix(text []byte) (matrix, error) {
 	m := matrix{Clock: string(vm.Virtual), Trials: 1}
-	documents := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict())
+	documents := yaml.NewDecoder(bytes.NewReader(text))
+	documents.KnownFields(true)
 	if err := documents.Decode(&m); err != nil && !errors.Is(err, io.EOF) {
 		return matrix{}, fmt.Errorf("%w: want the keys baseline, kernels, label-filter, clock and trials", onOneLine(err))
 	}
-	if err := documents.Decode(&matrix{}); !errors.Is(err, io.EOF) {
+	if err := documents.Decode(&yaml.Node{}); !errors.Is(err, io.EOF) {
 		return matrix{}, errors.New("there is a second document in it: want one")
 	}
 	if len(m.Kernels) == 0 {
@@ -130,13 +131,15 @@ func parseMatrix(text []byte) (matrix, error) {
 	return m, o.checkFlags()
 }
 
-// onOneLine is an error of the reader's, which draws the place over several lines.
+// onOneLine is the first of what the reader found wrong, without the name of our type.
 func onOneLine(err error) error {
-	var at yaml.Error
-	if !errors.As(err, &at) || at.GetToken() == nil {
-		return errors.New(firstLine(err.Error()))
+	text := firstLine(err.Error())
+	var several *yaml.TypeError
+	if errors.As(err, &several) {
+		text = several.Errors[0]
 	}
-	return fmt.Errorf("line %d: %s", at.GetToken().Position.Line, at.GetMessage())
+	text, _, _ = strings.Cut(strings.TrimPrefix(text, "yaml: "), " in type main.")
+	return errors.New(text)
 }
 
 // all are the kernels of the matrix, the baseline first.
