@@ -5,7 +5,7 @@ SHELL         := bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help gate behaviours specs test unit vm-test browser-test soak lint fmt bench fuzz readme-figures release release-check qemu keyring chromium tshark shellcheck root clean
+.PHONY: help gate behaviours specs test unit vm-test browser-test soak lint fmt bench fuzz readme-figures release release-check qemu keyring chromium tshark shellcheck jq root clean
 
 # What finwait was made for, and README.md shows.
 the_case := overtaken-fin/server-shutdown/ipv4
@@ -51,7 +51,7 @@ specs: ## run the suite on this machine's own kernel (ARGS="--require-all --reco
 
 test: vm-test browser-test unit specs ## run the unit tests, the suite on this kernel and in VMs, and the report in a browser
 
-unit: root ## run the unit tests
+unit: root jq ## run the unit tests
 	@echo "The unit tests"
 	$(go_test) $$(go list ./... | grep -v /specs)
 
@@ -133,6 +133,9 @@ tshark: ## install tshark where it is missing
 
 shellcheck: ## install ShellCheck where it is missing
 	@command -v shellcheck >/dev/null || $(call install,shellcheck,reads the scripts of the workflows)
+
+jq: ## install jq where it is missing
+	@command -v jq >/dev/null || $(call install,jq,makes a matrix of the inputs of a workflow)
 
 root:
 	@[[ -z '$(as_root)' ]] || command -v sudo >/dev/null || { \

@@ -55,6 +55,10 @@ func TestBadArguments(t *testing.T) {
 		{[]string{"explore", "--drops", "-1", "host"}, "--drops -1"},
 		{[]string{"explore", "--out", "/proc/out", "debian/trixie"}, "--out: mkdir /proc/out"},
 		{[]string{"kernels", "extra"}, "unknown command"},
+		{[]string{"version", "extra"}, "unknown command"},
+		{[]string{"matrix"}, "accepts 1 arg(s)"},
+		{[]string{"matrix", "m.yaml", "--shard", "0/1", "--join"}, "none of the others can be"},
+		{[]string{"pack", "/proc/packed"}, "write /proc/packed"},
 	} {
 		status, _, stderr := gate(t, c.args...)
 		if status != exitFailed || !strings.Contains(stderr, c.want) {

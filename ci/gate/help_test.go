@@ -8,8 +8,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/onsi/ginkgo/v2/types"
 	. "github.com/onsi/gomega"
 	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v3"
 )
 
 // commands are those of gate's that are not cobra's own.
@@ -83,6 +85,53 @@ func TestWhatIsNoCommandLineIsSeen(t *testing.T) {
 		g.Expect(found).To(BeTrue(), line)
 		g.Expect(heldAgainst(command(), words)).NotTo(Succeed(), line)
 	}
+}
+
+// What manifests and workflows have gate do is a command line, too.
+func TestManifestsAndWorkflowsRunGate(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	seen := 0
+	hold := func(from string, words []string) {
+		seen++
+		g.Expect(heldAgainst(command(), words)).To(Succeed(), "%s: %q", from, words)
+		for i, word := range words[1:] {
+			if words[i] == "--label-filter" {
+				_, err := types.ParseLabelFilter(word)
+				g.Expect(err).NotTo(HaveOccurred(), from)
+			}
+		}
+	}
+	_, err := readMatrix("../kubernetes/matrix.yaml")
+	g.Expect(err).NotTo(HaveOccurred())
+	for _, name := range []string{"matrix-job", "verdict-job", "nodes"} {
+		var manifest struct {
+			Spec struct {
+				Template struct {
+					Spec struct {
+						InitContainers []struct{ Args []string } `yaml:"initContainers"`
+						Containers     []struct{ Args []string }
+					}
+				}
+			}
+		}
+		text, err := os.ReadFile("../kubernetes/" + name + ".yaml")
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(yaml.Unmarshal(text, &manifest)).To(Succeed())
+		pod := manifest.Spec.Template.Spec
+		for _, container := range append(pod.InitContainers, pod.Containers...) {
+			if len(container.Args) > 0 {
+				hold(name, container.Args)
+			}
+		}
+	}
+	workflow, err := os.ReadFile("../../.github/workflows/gate.yml")
+	g.Expect(err).NotTo(HaveOccurred())
+	for _, line := range regexp.MustCompile(`(?m)^ +arguments: (.+)$`).FindAllStringSubmatch(string(workflow), -1) {
+		words, _ := gateWords("gate " + regexp.MustCompile(`\$\{\{.*?\}\}`).ReplaceAllString(line[1], "0/1"))
+		hold("gate.yml", words)
+	}
+	g.Expect(seen).To(Equal(5))
 }
 
 // commandLines are the lines of a page that run gate, with backslashes at their ends

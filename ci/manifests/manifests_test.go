@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -120,6 +121,28 @@ func TestTheJobHasACompletionForEachKernel(t *testing.T) {
 	args := strings.Join(job.Spec.Template.Spec.Containers[0].Args, " ")
 	if !strings.Contains(args, "--shard $(JOB_COMPLETION_INDEX)/"+strconv.Itoa(kernels)+" ") {
 		t.Errorf("%q does not play one of %d parts", args, kernels)
+	}
+}
+
+// A tag can be moved to other code, a commit cannot.
+func TestActionsArePinned(t *testing.T) {
+	pinned := regexp.MustCompile(`^(\./\S+|[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+)$`)
+	seen := 0
+	err := filepath.WalkDir("../../.github", func(path string, entry os.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		for _, uses := range regexp.MustCompile(`(?m)^[ -]*uses: (.+)$`).FindAllStringSubmatch(string(text), -1) {
+			seen++
+			if !pinned.MatchString(uses[1]) {
+				t.Errorf("%s: %q: want the whole commit, and its version behind a #", path, uses[1])
+			}
+		}
+		return err
+	})
+	if err != nil || seen < 10 {
+		t.Errorf("%d uses of actions were seen (%v)", seen, err)
 	}
 }
 
