@@ -5,7 +5,8 @@ SHELL         := bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help gate behaviours specs test unit vm-test browser-test soak lint fmt bench fuzz readme-figures release release-check qemu keyring chromium tshark shellcheck jq root clean
+.PHONY: help gate behaviours specs test unit vm-test browser-test soak lint fmt bench fuzz readme-figures release release-check \
+	qemu keyring chromium tshark shellcheck jq root clean
 
 # What finwait was made for, and README.md shows.
 the_case := overtaken-fin/server-shutdown/ipv4
@@ -98,7 +99,10 @@ readme-figures: qemu keyring ## draw the figures of README.md anew, from runs on
 			--svg docs/overtaken-fin$$layout.svg $${layout:+--stacked}; \
 	done
 
-# The programs for guests are the same whichever machine the gate is for, so they are packed once.
+# The compiler, and the processors that it compiles for, are a part of what gives the same bytes again.
+release: export GOTOOLCHAIN := go1.26.8
+release: export GOAMD64     := v1
+release: export GOARM64     := v8.0
 release: ## build static binaries that need neither Go nor a checkout, and their SHA-256 sums, into .bin/release
 	rm -rf .bin/release ci/gate/packed
 	go run ./ci/gate pack ci/gate/packed

@@ -41,8 +41,7 @@ func complete(root *cobra.Command) {
 		cmd.ValidArgsFunction = arguments[cmd.Name()]
 		for name, offer := range flags {
 			if cmd.Flags().Lookup(name) != nil {
-				// It fails for a flag that there is not, or that is completed already.
-				_ = cmd.RegisterFlagCompletionFunc(name, offer)
+				_ = cmd.RegisterFlagCompletionFunc(name, offer) // it fails for a flag that there is not
 			}
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -19,7 +20,7 @@ func TestARelease(t *testing.T) {
 	g := NewWithT(t)
 	output, err := exec.Command("make", "-C", "../..", "release").CombinedOutput()
 	g.Expect(err).NotTo(HaveOccurred(), string(output))
-	release, err := filepath.Abs("../../.bin/release/gate-linux-amd64")
+	release, err := filepath.Abs("../../.bin/release/gate-linux-" + runtime.GOARCH)
 	g.Expect(err).NotTo(HaveOccurred())
 
 	elsewhere := t.TempDir()
