@@ -14,6 +14,7 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/linter"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
+	"github.com/rhysd/actionlint"
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -121,6 +122,37 @@ func TestTheJobHasACompletionForEachKernel(t *testing.T) {
 	args := strings.Join(job.Spec.Template.Spec.Containers[0].Args, " ")
 	if !strings.Contains(args, "--shard $(JOB_COMPLETION_INDEX)/"+strconv.Itoa(kernels)+" ") {
 		t.Errorf("%q does not play one of %d parts", args, kernels)
+	}
+}
+
+// What the page shows is a workflow, with inputs that there are.
+func TestThePageShowsWorkflows(t *testing.T) {
+	text, err := os.ReadFile("../../docs/github-actions.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	project, err := actionlint.NewProject("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	linter, err := actionlint.NewLinter(io.Discard, &actionlint.LinterOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := regexp.MustCompile("(?ms)^```yaml\n(.*?)^```").FindAllStringSubmatch(string(text), -1)
+	if len(shown) != 2 {
+		t.Fatalf("%d workflows are shown, want two", len(shown))
+	}
+	for _, workflow := range shown {
+		// What is here can be looked into, and what is elsewhere cannot.
+		here := regexp.MustCompile(`finwait/finwait/(\S+)@COMMIT`).ReplaceAllString(workflow[1], "./$1")
+		faults, err := linter.Lint("docs/github-actions.md", []byte(here), project)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, fault := range faults {
+			t.Error(fault)
+		}
 	}
 }
 
