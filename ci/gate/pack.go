@@ -13,8 +13,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// architectures are those that a release is made for, as Go calls them. It boots guests
-// of each.
+// architectures are those that a release is made for, as Go calls them. It carries the
+// programs for guests of each.
 var architectures = []string{"amd64", "arm64"}
 
 // packed are the programs of a release, which needs neither Go nor a checkout:
