@@ -115,8 +115,9 @@ release: ## build static binaries that need neither Go nor a checkout, and their
 
 release-check: ## make the release twice from scratch, in two clones and with two build caches, and want the same bytes
 	@work=$$(mktemp -d); trap 'rm -rf "$$work"' EXIT; \
+	git clone --quiet --no-hardlinks . "$$work/one"; \
+	git clone --quiet --no-hardlinks "$$work/one" "$$work/and-another/elsewhere"; \
 	for clone in one and-another/elsewhere; do \
-		git clone --quiet --no-hardlinks . "$$work/$$clone"; \
 		GOCACHE="$$work/cache-$${clone%%/*}" make -C "$$work/$$clone" release; \
 	done; \
 	cmp "$$work"/{one,and-another/elsewhere}/.bin/release/SHA256SUMS && \
