@@ -16,14 +16,15 @@ import (
 // known without asking a mirror.
 func complete(root *cobra.Command) {
 	arguments := map[string]cobra.CompletionFunc{
-		"run":     kernelArguments,
-		"explore": kernelArguments,
-		"kernels": cobra.NoFileCompletions,
-		"version": cobra.NoFileCompletions,
-		"compare": files("json", "map"),
-		"matrix":  files("yaml", "yml", "json"),
-		"ladder":  scenarioThenRecords,
-		"export":  recordThenScenario,
+		"run":        kernelArguments,
+		"explore":    kernelArguments,
+		"behaviours": kernelArguments,
+		"kernels":    cobra.NoFileCompletions,
+		"version":    cobra.NoFileCompletions,
+		"compare":    files("json", "map"),
+		"matrix":     files("yaml", "yml", "json"),
+		"ladder":     scenarioThenRecords,
+		"export":     recordThenScenario,
 	}
 	flags := map[string]cobra.CompletionFunc{
 		"baseline": func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {

@@ -73,8 +73,8 @@ Exit status: 0 no regression, 1 the gate could not do its work, 2 regression, 3 
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(runCommand(), exploreCommand(), behavioursCommand(), bisectCommand(), stepCommand(), compareCommand(), ladderCommand(), exportCommand(), kernelsCommand(),
-		matrixCommand(), versionCommand(), packCommand())
+	root.AddCommand(runCommand(), exploreCommand(), behavioursCommand(), bisectCommand(), stepCommand(), compareCommand(),
+		ladderCommand(), exportCommand(), kernelsCommand(), matrixCommand(), versionCommand(), packCommand())
 	complete(root)
 	return root
 }
