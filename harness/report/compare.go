@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/finwait/finwait/harness/teardown"
@@ -52,20 +53,36 @@ type Row struct {
 	// Why says what kept the row from being decided, or what beside the outcome
 	// decided it.
 	Why string `json:"why,omitempty"`
+	// BaselineShare and CandidateShare are how many of the conclusive trials were as bad
+	// as From or worse: where the two kernels differ most, if they do. P is how
+	// probable as great a difference is by chance.
+	BaselineShare  *Share           `json:"baseline_share,omitempty"`
+	CandidateShare *Share           `json:"candidate_share,omitempty"`
+	From           teardown.Outcome `json:"from,omitempty"`
+	P              float64          `json:"p,omitempty"`
+	// Shifts are the times that moved.
+	Shifts []Shift `json:"shifts,omitempty"`
 	// BaselineObserved and CandidateObserved are what was observed of a behaviour.
 	BaselineObserved  string `json:"baseline_observed,omitempty"`
 	CandidateObserved string `json:"candidate_observed,omitempty"`
+
+	// unsettled is true where more trials can change what became of the scenario.
+	unsettled bool
+	// evidence is the part of Why that is figures.
+	evidence string
 }
 
-// Compare holds candidate against baseline, scenario by scenario, each by the
-// worst of its trials (see [Scenario]). The verdict is a Regression if any
+// Compare holds candidate against baseline, scenario by scenario: how their trials
+// ended, by shares, and how long they took, by medians. The verdict is a Regression if any
 // scenario regressed; otherwise it is Undecided if any scenario was, or if there
 // is none that was played on both. A race has no part in it: where nothing else was
 // played, nothing was judged. That a behaviour differs is no regression.
 func Compare(baseline, candidate *Record) Comparison {
 	c := Comparison{Baseline: baseline.Kernel, Candidate: candidate.Kernel, Verdict: NoRegression}
-	for _, name := range names(baseline, candidate) {
-		c.Rows = append(c.Rows, compare(baseline.find(name), candidate.find(name)))
+	all := names(baseline, candidate)
+	f := family{scenarios: max(1, len(all)), sameClock: baseline.Clock == candidate.Clock}
+	for _, name := range all {
+		c.Rows = append(c.Rows, f.compare(baseline.find(name), candidate.find(name)))
 	}
 	has := func(change Change) bool {
 		return slices.ContainsFunc(c.Rows, func(r Row) bool { return r.Change == change })
@@ -82,6 +99,28 @@ func Compare(baseline, candidate *Record) Comparison {
 // With returns the rows that changed in that way.
 func (c Comparison) With(change Change) []Row {
 	return slices.DeleteFunc(slices.Clone(c.Rows), func(r Row) bool { return r.Change != change })
+}
+
+// row is that of a scenario, or one without a change.
+func (c Comparison) row(name string) Row {
+	for _, r := range c.Rows {
+		if r.Name == name {
+			return r
+		}
+	}
+	return Row{}
+}
+
+// Unsettled are the scenarios of which more trials can tell what became of them: those
+// that look worse on the candidate, and have not been played often enough to say that
+// it is no chance.
+func (c Comparison) Unsettled() (names []string) {
+	for _, r := range c.Rows {
+		if r.unsettled {
+			names = append(names, r.Name)
+		}
+	}
+	return names
 }
 
 func names(records ...*Record) []string {
@@ -105,7 +144,7 @@ func (r *Record) find(name string) Scenario {
 	return Scenario{Name: name}
 }
 
-func compare(baseline, candidate Scenario) Row {
+func (f family) compare(baseline, candidate Scenario) Row {
 	row := Row{Name: baseline.Name, Baseline: baseline.Outcome, Candidate: candidate.Outcome}
 	row.BaselineObserved, row.CandidateObserved = baseline.Observed, candidate.Observed
 	switch {
@@ -115,10 +154,10 @@ func compare(baseline, candidate Scenario) Row {
 	case (baseline.Race || candidate.Race) && baseline.Error == "" && candidate.Error == "":
 		row.Change, row.Why = NotJudged, race
 		return row
-	case !conclusive(baseline):
+	case !answered(baseline):
 		row.Change, row.Why = Unknown, "baseline: "+baseline.whyNot()
 		return row
-	case !conclusive(candidate):
+	case !answered(candidate):
 		row.Change, row.Why = Unknown, "candidate: "+candidate.whyNot()
 		return row
 	}
@@ -129,20 +168,75 @@ func compare(baseline, candidate Scenario) Row {
 		}
 		return row
 	}
-	before, after := baseline.rank(baseline.Outcome), candidate.rank(candidate.Outcome)
-	switch {
-	case after > before:
-		row.Change = Regressed
-	case after < before:
-		row.Change = Improved
-	case len(candidate.unmet()) > 0 && len(baseline.unmet()) == 0:
-		row.Change, row.Why = Regressed, "the candidate was "+candidate.unmet()[0]
-	case len(candidate.unmet()) == 0 && len(baseline.unmet()) > 0:
-		row.Change, row.Why = Improved, "the baseline was "+baseline.unmet()[0]
-	default:
-		row.Change = Same
+	row.take(f.judge(baseline, candidate), f, baseline, candidate)
+	if f.sameClock && (row.Change == Same || row.Change == Improved) {
+		row.takeShifts(f.shifts(baseline, candidate))
 	}
 	return row
+}
+
+// answered reports whether a scenario has a trial, or a behaviour its observations, from
+// which something can be told.
+func answered(s Scenario) bool {
+	return conclusive(s) || s.Error == "" && slices.ContainsFunc(s.Trials, func(t teardown.Trial) bool {
+		return t.Outcome != teardown.Inconclusive
+	})
+}
+
+// take has the row say how the outcomes compare.
+func (r *Row) take(j judgement, f family, baseline, candidate Scenario) {
+	r.Change, r.unsettled = j.change, !j.settled
+	r.BaselineShare, r.CandidateShare = &j.baseline, &j.candidate
+	if j.from > 0 {
+		r.From, r.P = j.outcome(), j.p
+	}
+	r.evidence = j.why(f)
+	r.Why = r.evidence
+	switch {
+	case j.change == Unknown && j.settled && candidate.doubtful():
+		r.Why = "candidate: " + candidate.whyNot()
+	case j.change == Unknown && j.settled:
+		r.Why = "baseline: " + baseline.whyNot()
+	case j.change == Regressed && j.from == lacking:
+		r.Why = wanted("candidate", candidate, r.Why)
+	case j.change == Improved && j.from == lacking:
+		r.Why = wanted("baseline", baseline, r.Why)
+	}
+}
+
+// wanted adds to what a row says what else one kernel's trials were to show, and did not.
+func wanted(who string, s Scenario, why string) string {
+	switch wishes := s.unmet(); {
+	case len(wishes) == 0:
+		return why
+	case why == "":
+		return fmt.Sprintf("the %s was %s", who, wishes[0])
+	default:
+		return fmt.Sprintf("the %s was %s: %s", who, wishes[0], why)
+	}
+}
+
+// takeShifts has the row say what moved where the outcomes are no worse.
+func (r *Row) takeShifts(shifts []Shift) {
+	r.Shifts = shifts
+	decides := worstShift(shifts)
+	if decides == nil {
+		return
+	}
+	if decides.change == Improved && r.Change == Improved {
+		return // it ends better, which says more
+	}
+	r.Change, r.evidence = decides.change, decides.String()
+	if decides.change == Unknown {
+		r.unsettled = true
+		r.evidence += ": chance cannot be ruled out; more trials would tell"
+	}
+	r.Why = r.evidence
+}
+
+// doubtful reports whether one of the trials was not conclusive.
+func (s Scenario) doubtful() bool {
+	return slices.ContainsFunc(s.Trials, func(t teardown.Trial) bool { return t.Outcome == teardown.Inconclusive })
 }
 
 func conclusive(s Scenario) bool {

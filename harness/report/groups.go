@@ -22,6 +22,9 @@ type group struct {
 	Patterns []string
 	// Took and Takes are the latencies on the baseline and on the candidate.
 	Took, Takes []time.Duration
+	// Evidence is in how many of the trials it was so, or which time moved: as each of
+	// the scenarios has it, once.
+	Evidence []string
 }
 
 // groups are what changed from the first record to the i-th, what a reader has to
@@ -44,6 +47,9 @@ func (r Run) groups(i int) []group {
 			}
 			g := &found[at]
 			g.Names = append(g.Names, row.Name)
+			if row.evidence != "" && !slices.Contains(g.Evidence, row.evidence) {
+				g.Evidence = append(g.Evidence, row.evidence)
+			}
 			g.Took, g.Takes = append(g.Took, before.latencies()...), append(g.Takes, after.latencies()...)
 		}
 		slices.SortStableFunc(found, func(a, b group) int { return len(b.Names) - len(a.Names) })
@@ -61,6 +67,17 @@ func (g group) plainest() string {
 	return slices.MinFunc(g.Names, func(a, b string) int {
 		return cmp.Or(cmp.Compare(strings.Count(a, "/"), strings.Count(b, "/")), cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
 	})
+}
+
+// evidence is that of the scenarios, or of the first where it is not the same for all.
+func (g group) evidence() string {
+	switch len(g.Evidence) {
+	case 0:
+		return ""
+	case 1:
+		return g.Evidence[0]
+	}
+	return g.Evidence[0] + ", and the like"
 }
 
 // latencies are those of the end that took longer, if both closed; of several trials,

@@ -110,7 +110,11 @@ func (g group) inWords() string {
 	if took != "" || takes != "" {
 		took, takes = " ("+cmp.Or(took, "not closed")+")", " ("+cmp.Or(takes, "not closed")+")"
 	}
-	return fmt.Sprintf("%s %d %s: %s%s, now %s%s: %s", marks[g.Change], len(g.Names), g.Change, g.Before, took, g.After, takes, fewer(g.Patterns))
+	text := fmt.Sprintf("%s %d %s: %s%s, now %s%s: %s", marks[g.Change], len(g.Names), g.Change, g.Before, took, g.After, takes, fewer(g.Patterns))
+	if evidence := g.evidence(); evidence != "" {
+		text += " (" + evidence + ")"
+	}
+	return text
 }
 
 // ladders shows a group by its plainest scenario on both kernels, folded.

@@ -12,7 +12,7 @@ import (
 )
 
 // figures are an end's latencies: of one trial, the one; of several, the minimum, the
-// median, the 90th percentile and the maximum, and of how many.
+// median, the 90th percentile and the maximum, what holds the median, and of how many.
 func (s Scenario) figures(side segment.Side) string {
 	spread, ok := distribute(s.Trials).Latency[side]
 	switch {
@@ -24,6 +24,9 @@ func (s Scenario) figures(side segment.Side) string {
 		return milliseconds(spread.Median)
 	}
 	text := milliseconds(spread.Min, spread.Median, spread.P90, spread.Max)
+	if spread.MedianHigh > 0 {
+		text += ", the median in " + spread.interval()
+	}
 	if spread.Trials < len(s.Trials) {
 		text += fmt.Sprintf(", %d of %d", spread.Trials, len(s.Trials))
 	}

@@ -32,6 +32,7 @@ type cellView struct {
 	Kernel              string
 	Outcome, Took, Why  string
 	Class, Mark, Change string
+	Evidence            string
 	Client, Server      string
 	Plot                template.HTML
 	// Ladder, Drawing and Capture are files in the record's folder.
@@ -68,6 +69,7 @@ func (r Run) views(all, folders []string) []*scenarioView {
 			}
 			if change := r.change(i, name); change != "" {
 				cell.Class, cell.Mark, cell.Change = class(change), marks[change], string(change)
+				cell.Evidence = r.Comparisons[i-1].row(name).evidence
 				v.changes = append(v.changes, change)
 			}
 			v.Cells = append(v.Cells, cell)

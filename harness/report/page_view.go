@@ -57,6 +57,7 @@ type groupView struct {
 	Before, After       string
 	Took, Takes         string
 	Patterns            string
+	Evidence            string
 	Names               []linkView
 	// One is the only scenario, where there is but one.
 	One *linkView
@@ -136,7 +137,7 @@ func (r Run) candidateView(i int) candidateView {
 		view := groupView{
 			Class: class(g.Change), Mark: marks[g.Change], Change: string(g.Change), N: len(g.Names),
 			Before: g.Before, After: g.After, Took: between(g.Took), Takes: between(g.Takes),
-			Patterns: strings.Join(g.Patterns, ", "),
+			Patterns: strings.Join(g.Patterns, ", "), Evidence: g.evidence(),
 		}
 		if view.Took != "" || view.Takes != "" {
 			view.Took, view.Takes = cmp.Or(view.Took, "not closed"), cmp.Or(view.Takes, "not closed")

@@ -68,9 +68,11 @@ func TestCompare(t *testing.T) {
 		{"less bad", outcomes{stuck}, outcomes{retransmitted}, Improved, NoRegression},
 		{"worse", outcomes{clean}, outcomes{retransmitted}, Regressed, Regression},
 		{"even worse", outcomes{retransmitted}, outcomes{stuck}, Regressed, Regression},
-		{"worse in one trial of three", outcomes{clean}, outcomes{clean, retransmitted, clean}, Regressed, Regression},
+		{"worse in one trial of three", outcomes{clean}, outcomes{clean, retransmitted, clean}, Unknown, Undecided},
 		{"worse, and once inconclusive", outcomes{clean}, outcomes{inconclusive, retransmitted}, Regressed, Regression},
-		{"worse in the first trial of three", outcomes{clean}, outcomes{retransmitted, clean, clean}, Regressed, Regression},
+		{"worse in the first trial of three", outcomes{clean}, outcomes{retransmitted, clean, clean}, Unknown, Undecided},
+		{"better, and once inconclusive", outcomes{retransmitted}, outcomes{clean, inconclusive}, Unknown, Undecided},
+		{"as bad, and once inconclusive", outcomes{retransmitted}, outcomes{retransmitted, inconclusive}, Unknown, Undecided},
 		{"better in some trials only", outcomes{retransmitted, retransmitted}, outcomes{clean, retransmitted}, Same, NoRegression},
 		{"clean, and once inconclusive", outcomes{clean}, outcomes{clean, inconclusive}, Unknown, Undecided},
 		{"inconclusive baseline", outcomes{inconclusive}, outcomes{clean}, Unknown, Undecided},
@@ -182,8 +184,11 @@ func TestVerdictOfARun(t *testing.T) {
 }
 
 func TestTableAndMarkdown(t *testing.T) {
-	old := record("debian/<script>", map[string][]teardown.Outcome{"s": {retransmitted}, "t": {clean}, "u": {}})
-	new := record("debian/new", map[string][]teardown.Outcome{"s": {clean}, "t": {clean, retransmitted, clean}, "u": {}})
+	often := func(o teardown.Outcome, more ...teardown.Outcome) outcomes {
+		return append(slices.Repeat(outcomes{o}, 11), more...)
+	}
+	old := record("debian/<script>", map[string][]teardown.Outcome{"s": {retransmitted}, "t": often(clean), "u": {}})
+	new := record("debian/new", map[string][]teardown.Outcome{"s": {clean}, "t": often(retransmitted, clean), "u": {}})
 	new.Kernel.Notes = []string{"the index | had expired"}
 	new.Incomplete = "the kernel panicked"
 	run := NewRun([]*Record{old, new}, true)
@@ -193,7 +198,8 @@ func TestTableAndMarkdown(t *testing.T) {
 	}
 	for _, want := range []string{
 		"s          retransmitted (tlp) 2.0 ms", "clean 2.0 ms, improved",
-		"t          clean 2.0 ms              ", "clean 2, retransmitted 1 (tlp) 2.0/2.0/2.0/2.0 ms, regressed",
+		"t          clean 11 2.0/2.0/2.0/2.0 ms", "clean 1, retransmitted 11 (tlp) 2.0/2.0/2.0/2.0 ms, regressed",
+		"debian/new (1.2.3): t: regressed: 11 of 12 retransmitted, was 0 of 11",
 		"several trials: how many ended in which way, and the minimum/median/90th percentile/maximum latency of the end",
 		"u: skipped because the running kernel lacks sch_netem",
 		"debian/new (1.2.3): the index | had expired",

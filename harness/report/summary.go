@@ -16,8 +16,8 @@ const (
 	// summaryWidth how long a line can be.
 	summaryLines = 24
 	summaryWidth = 118
-	// groupLines is how many lines a group has.
-	groupLines = 3
+	// groupLines is how many lines a group has at most.
+	groupLines = 4
 )
 
 // WriteSummary writes what has to be known at the end of a run, on one screen: the
@@ -81,11 +81,15 @@ func (g group) inLines() []string {
 	}
 	took, takes = cmp.Or(took, "not closed"), cmp.Or(takes, "not closed")
 	columns := max(len(took), len(takes))
-	return []string{
+	lines := []string{
 		clip(head),
 		clip(fmt.Sprintf("  was  %-*s  %s", columns, took, g.Before)),
 		clip(fmt.Sprintf("  now  %-*s  %s", columns, takes, g.After)),
 	}
+	if evidence := g.evidence(); evidence != "" {
+		lines = append(lines, clip("  "+evidence))
+	}
+	return lines
 }
 
 // fewer lists as many patterns as fit on a line.

@@ -64,12 +64,7 @@ func (r Run) change(i int, name string) Change {
 	if i == 0 || i > len(r.Comparisons) {
 		return ""
 	}
-	for _, row := range r.Comparisons[i-1].Rows {
-		if row.Name == name {
-			return row.Change
-		}
-	}
-	return ""
+	return r.Comparisons[i-1].row(name).Change
 }
 
 // Summary is the entry in a line.
@@ -233,6 +228,13 @@ func (r Run) remarks() []string {
 		}
 		for _, why := range reasons {
 			remarks = append(remarks, fmt.Sprintf("%v: %s: %s", record.Kernel, strings.Join(scenarios[why], ", "), why))
+		}
+	}
+	for _, c := range r.Comparisons {
+		for _, row := range c.Rows {
+			if row.evidence != "" && row.Change != Same {
+				remarks = append(remarks, fmt.Sprintf("%v: %s: %s: %s", c.Candidate, row.Name, row.Change, row.evidence))
+			}
 		}
 	}
 	return remarks

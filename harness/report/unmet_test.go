@@ -13,7 +13,6 @@ import (
 func TestWhatAScenarioWantsBesideItsOutcomeIsCompared(t *testing.T) {
 	with := func(source string, unmet ...string) *Record {
 		r := New(Kernel{Source: source}, "virtual")
-		mustAdd(r, Entry{Name: "s", Expected: clean, Trial: &teardown.Trial{Outcome: clean}})
 		mustAdd(r, Entry{Name: "s", Expected: clean, Trial: &teardown.Trial{Outcome: clean, Unmet: unmet}})
 		return r
 	}
