@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/onsi/ginkgo/v2/types"
 	"github.com/spf13/cobra"
@@ -25,6 +26,7 @@ type options struct {
 	labelFilter string
 	clock       string
 	trials      int
+	budget      time.Duration
 	out         string
 	cold        bool
 	mirrors     []string
@@ -38,10 +40,14 @@ func runCommand() *cobra.Command {
 		Use:   "run [KERNEL...]",
 		Short: "Run the specs on kernels and compare them with a baseline",
 		Example: `  gate run --baseline debian/bullseye debian/trixie
+  gate run --baseline debian/bullseye --budget 10m debian/trixie
   gate run --label-filter overtaken-fin debian/bookworm debian/sid
   sudo gate run host`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.stdout, o.stderr = cmd.OutOrStdout(), cmd.ErrOrStderr()
+			if err := checkBudget(cmd, o.budget); err != nil {
+				return err
+			}
 			return o.run(cmd.Context(), args)
 		},
 	}
@@ -50,6 +56,7 @@ func runCommand() *cobra.Command {
 	flags.StringVar(&o.labelFilter, "label-filter", "", "play only the scenarios that match Ginkgo's label `EXPR`; each part of a name is a label")
 	flags.StringVar(&o.clock, "clock", string(vm.Virtual), "the guest's `CLOCK`: virtual (derived from the instructions executed) or real")
 	flags.IntVar(&o.trials, "trials", 1, "play each scenario `N` times")
+	flags.DurationVar(&o.budget, "budget", 0, "play each scenario as often as there is time for in that `DURATION`, such as 10m; the first time is always whole")
 	flags.StringVar(&o.out, "out", "finwait-out", "the `DIR` for records and reports")
 	coldFlag(cmd, &o.cold)
 	mirrorFlag(cmd, &o.mirrors)
@@ -58,6 +65,17 @@ func runCommand() *cobra.Command {
 
 func coldFlag(cmd *cobra.Command, cold *bool) {
 	cmd.Flags().BoolVar(cold, "cold", false, "boot each kernel, instead of going on from where it had booted the last time")
+}
+
+// checkBudget refuses a budget that is none, and one beside a number of trials.
+func checkBudget(cmd *cobra.Command, budget time.Duration) error {
+	switch given := cmd.Flags().Changed; {
+	case given("budget") && budget <= 0:
+		return fmt.Errorf("--budget %v: want a duration such as 10m", budget)
+	case given("budget") && given("trials"):
+		return errors.New("--budget and --trials: a budget says how long to play, and how often follows from it; give one of them")
+	}
+	return nil
 }
 
 // prepare finds the kernels and builds what runs on them. Everything that can be
@@ -129,8 +147,8 @@ func (o options) references(args []string) ([]kernel.Reference, error) {
 		if err != nil {
 			return nil, err
 		}
-		if slices.Contains(references, ref) {
-			return nil, fmt.Errorf("the kernel %v is named twice: a kernel is compared with others", ref)
+		if twice := slices.Index(references, ref); twice > 0 || twice == 0 && o.baseline == "" {
+			return nil, fmt.Errorf("the kernel %v is named twice: it is run once, and can be compared with itself as --baseline", ref)
 		}
 		references = append(references, ref)
 	}

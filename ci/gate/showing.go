@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -48,14 +47,10 @@ func (s showing) text() string {
 	return ""
 }
 
-// focusOn is Ginkgo's argument that leaves one spec of a name.
-func focusOn(name string) string {
-	return "--ginkgo.focus=(^| )" + regexp.QuoteMeta(name) + "$"
-}
-
 // checkName refuses a name that no scenario has, before anything is booted.
 func (p programs) checkName(ctx context.Context, name string) error {
-	output, err := exec.CommandContext(ctx, p.suite, "--ginkgo.dry-run", "--ginkgo.fail-on-empty", "--ginkgo.no-color", focusOn(name)).CombinedOutput()
+	output, err := exec.CommandContext(ctx, p.suite, "--ginkgo.dry-run", "--ginkgo.fail-on-empty", "--ginkgo.no-color",
+		"--ginkgo.focus="+round{names: []string{name}}.focus()).CombinedOutput()
 	var failed *exec.ExitError
 	switch {
 	case ctx.Err() != nil:
@@ -77,7 +72,9 @@ func (o options) show(ctx context.Context, image kernel.Image, p programs, name 
 	shown.record.Environment = environment(image)
 	far := out.begin(image.Source)
 	defer out.end(far)
-	args := func(file string) []string { return append(o.suiteArgs(o.clockOf(image), file), focusOn(name)) }
+	args := func(file string) []string {
+		return o.suiteArgs(o.clockOf(image), round{names: []string{name}, trials: o.trials}, file)
+	}
 	guest, err := o.runOn(ctx, image, p, job{args, func(line []byte) error {
 		var entry report.Entry
 		if err := json.Unmarshal(line, &entry); err != nil {

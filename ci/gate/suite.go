@@ -78,15 +78,16 @@ func (p programs) compile(ctx context.Context, arch string) error {
 
 func (p programs) remove() { os.RemoveAll(p.folder) }
 
-// suiteArgs are the suite's arguments on a kernel that runs on that clock, for a run
+// suiteArgs are the suite's arguments on a kernel that runs on that clock, for a round
 // whose entries go to a file.
-func (o options) suiteArgs(clock vm.Clock, record string) []string {
+func (o options) suiteArgs(clock vm.Clock, r round, record string) []string {
 	return []string{
 		"--ginkgo.randomize-all", "--ginkgo.seed=" + strconv.FormatInt(time.Now().Unix(), 10), // a held suite's own is that of its first run
 		"--ginkgo.fail-on-empty", "--ginkgo.no-color",
 		"--ginkgo.label-filter=" + o.labelFilter,
+		"--ginkgo.focus=" + r.focus(),
 		"--clock=" + string(clock),
-		"--trials=" + strconv.Itoa(o.trials),
+		"--trials=" + strconv.Itoa(r.trials),
 		"--record=" + record,
 	}
 }

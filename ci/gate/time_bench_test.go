@@ -96,7 +96,9 @@ func prepare(b *testing.B, labels string, kernels ...string) prepared {
 // job is the suite's, with something to be done at each result.
 func (p prepared) job(each func() error) job {
 	return job{
-		args: func(record string) []string { return p.suiteArgs(p.clockOf(p.images[0]), record) },
+		args: func(record string) []string {
+			return p.suiteArgs(p.clockOf(p.images[0]), round{trials: p.trials}, record)
+		},
 		entry: func(line []byte) error {
 			if bytes.Contains(line, []byte(`"progress":`)) {
 				return nil // no result

@@ -37,7 +37,11 @@ func writeRun(folder string, r report.Run) error {
 
 // folderOf is the name of a kernel's folder.
 func folderOf(record *report.Record) string {
-	return strings.ReplaceAll(record.Kernel.Source, "/", "-")
+	folder := strings.ReplaceAll(record.Kernel.Source, "/", "-")
+	if role := record.Kernel.Role; role != "" {
+		folder += "-" + string(role)
+	}
+	return folder
 }
 
 // writeRecord writes what one kernel has shown into a folder of its own: the

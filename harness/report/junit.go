@@ -19,7 +19,7 @@ import (
 func (r *Record) WriteJUnit(w io.Writer) error {
 	suite := reporters.JUnitTestSuite{Name: r.Kernel.String(), Package: "finwait"}
 	for _, s := range r.Scenarios {
-		testcase := reporters.JUnitTestCase{Name: s.Name, Classname: r.Kernel.Source}
+		testcase := reporters.JUnitTestCase{Name: s.Name, Classname: r.Kernel.Name()}
 		if took, ok := distribute(s.Trials).slower(); ok {
 			testcase.Time = took.Median.Seconds()
 		}
@@ -61,7 +61,7 @@ func (r *Record) WriteJUnit(w io.Writer) error {
 	}
 	if r.Incomplete != "" {
 		suite.TestCases = append(suite.TestCases, reporters.JUnitTestCase{
-			Name: "the whole run", Classname: r.Kernel.Source,
+			Name: "the whole run", Classname: r.Kernel.Name(),
 			Error: &reporters.JUnitError{Message: r.Incomplete, Type: "incomplete"},
 		})
 		suite.Tests++

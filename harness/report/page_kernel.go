@@ -17,7 +17,7 @@ type kernelView struct {
 
 func (r *Record) kernelView() kernelView {
 	v := kernelView{
-		Source: r.Kernel.Source, Release: r.Kernel.Release, Version: r.Kernel.Version,
+		Source: r.Kernel.Name(), Release: r.Kernel.Release, Version: r.Kernel.Version,
 		Clock: r.Clock, Accelerator: cmp.Or(r.Accelerator, "none: no guest"),
 		Scenarios: len(r.Scenarios), Notes: slices.Clone(r.Kernel.Notes),
 	}

@@ -113,7 +113,7 @@ func (r Run) page(beside Beside) pageView {
 
 func (r Run) sources() (sources []string) {
 	for _, record := range r.Records {
-		sources = append(sources, record.Kernel.Source)
+		sources = append(sources, record.Kernel.Name())
 	}
 	return sources
 }

@@ -59,18 +59,37 @@ type Kernel struct {
 	Source string `json:"source"`
 	// Version is the package's, where there is a package.
 	Version string `json:"version,omitempty"`
+	// Role is what the kernel was, where it was compared with itself.
+	Role Role `json:"role,omitempty"`
 	// Notes are what the reader of a verdict should know of where the kernel
 	// came from.
 	Notes []string `json:"notes,omitempty"`
+}
+
+// A Role tells a kernel from itself.
+type Role string
+
+// The roles.
+const (
+	Baseline  Role = "baseline"
+	Candidate Role = "candidate"
+)
+
+// Name is "debian/bullseye", or "candidate debian/bullseye".
+func (k Kernel) Name() string {
+	if k.Role == "" {
+		return k.Source
+	}
+	return fmt.Sprintf("%s %s", k.Role, k.Source)
 }
 
 // String is "debian/bullseye (5.10.262-1)".
 func (k Kernel) String() string {
 	version := cmp.Or(k.Version, k.Release)
 	if version == "" {
-		return k.Source
+		return k.Name()
 	}
-	return fmt.Sprintf("%s (%s)", k.Source, version)
+	return fmt.Sprintf("%s (%s)", k.Name(), version)
 }
 
 // A Scenario is one scenario's part of a record, or one question's about a behaviour
