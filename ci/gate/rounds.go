@@ -49,19 +49,29 @@ type rounds struct {
 	say       func(string)
 }
 
+// Without a budget, what is unsettled is given up after so many trials, with which even one
+// that went wrong is known to be less than one in a hundred; or before, where the next
+// round would take minutes.
+const (
+	mostTrials  = 64 * report.Enough
+	mostAtATime = 1000
+)
+
 // confirm plays each scenario so many times, and then again those that are unsettled: each
 // time as many trials as they have, which is what report.Compare reckons with.
 func (r rounds) confirm(ctx context.Context, trials int) error {
 	if err := r.play(ctx, round{trials: trials}); err != nil {
 		return err
 	}
-	for most := max(8*report.Enough, 4*trials); ; {
+	for {
 		names := r.unsettled()
 		played := r.played(names)
-		if len(names) == 0 || played >= most {
+		next := round{names, another(played)}
+		costly := played >= report.Enough && next.trials*len(names) > mostAtATime
+		if len(names) == 0 || played >= mostTrials || costly {
 			return nil
 		}
-		if err := r.again(ctx, round{names, another(played)}); err != nil {
+		if err := r.again(ctx, next); err != nil {
 			return err
 		}
 		if r.played(names) == played {

@@ -147,7 +147,11 @@ func (o options) references(args []string) ([]kernel.Reference, error) {
 		if err != nil {
 			return nil, err
 		}
-		if twice := slices.Index(references, ref); twice > 0 || twice == 0 && o.baseline == "" {
+		candidates := references
+		if o.baseline != "" && len(references) > 0 {
+			candidates = references[1:] // it can be its own baseline
+		}
+		if slices.Contains(candidates, ref) {
 			return nil, fmt.Errorf("the kernel %v is named twice: it is run once, and can be compared with itself as --baseline", ref)
 		}
 		references = append(references, ref)
