@@ -178,6 +178,16 @@ func TestTheFamilyIsHeld(t *testing.T) {
 	g.Expect(family{scenarios: 300}.weigh(before, after).change).To(Equal(Unknown))
 }
 
+// A run looks when there are 12, 24, 48, ... trials, and each time may be the last: the
+// looks until then have to share what a false alarm may cost.
+func TestEachLookGetsItsPart(t *testing.T) {
+	g := NewWithT(t)
+	f := family{scenarios: 5}
+	for trials, looks := range map[int]float64{1: 1, 12: 1, 13: 2, 24: 2, 25: 3, 48: 3, 100: 5, 768: 7} {
+		g.Expect(f.level(2, trials)).To(BeNumerically("~", falseAlarm/2/5/2/looks, 1e-12), "%d trials", trials)
+	}
+}
+
 func BenchmarkCompare(b *testing.B) {
 	draw := rand.New(rand.NewPCG(4, 5))
 	make := func() *Record {
