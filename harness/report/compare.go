@@ -175,6 +175,14 @@ func (f family) compare(baseline, candidate Scenario) Row {
 	return row
 }
 
+// figures are the evidence, with what holds the shares.
+func (r Row) figures() string {
+	if r.evidence == "" || len(r.Shifts) > 0 || r.BaselineShare == nil {
+		return r.evidence
+	}
+	return fmt.Sprintf("%s (%s, was %s)", r.evidence, r.CandidateShare.percent(), r.BaselineShare.percent())
+}
+
 // answered reports whether a scenario has a trial, or a behaviour its observations, from
 // which something can be told.
 func answered(s Scenario) bool {

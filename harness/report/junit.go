@@ -9,6 +9,7 @@ import (
 	"github.com/onsi/ginkgo/v2/reporters"
 
 	"github.com/finwait/finwait/harness/ladder"
+	"github.com/finwait/finwait/harness/segment"
 	"github.com/finwait/finwait/harness/teardown"
 )
 
@@ -56,6 +57,9 @@ func (r *Record) WriteJUnit(w io.Writer) error {
 			}
 			suite.Failures++
 		}
+		if testcase.SystemOut == "" && len(s.Trials) > 1 {
+			testcase.SystemOut = s.spreads()
+		}
 		suite.Time += testcase.Time
 		suite.TestCases = append(suite.TestCases, testcase)
 	}
@@ -77,6 +81,25 @@ func (r *Record) WriteJUnit(w io.Writer) error {
 	encoder := xml.NewEncoder(w)
 	encoder.Indent("", "  ")
 	return encoder.Encode(all)
+}
+
+// spreads are how many of the trials ended in which way, what holds the share of all
+// trials that would, and how long the ends took to close.
+func (s Scenario) spreads() string {
+	var out strings.Builder
+	d := distribute(s.Trials)
+	for _, o := range badness {
+		if n := d.Outcomes[o]; n > 0 {
+			share := shareOf(n, len(s.Trials))
+			fmt.Fprintf(&out, "%v trials %s (%s)\n", share, o, share.percent())
+		}
+	}
+	for _, side := range segment.Sides {
+		if took, ok := d.Latency[side]; ok {
+			fmt.Fprintf(&out, "the %v closed after %s, the median of %d\n", side, took.estimate(), took.Trials)
+		}
+	}
+	return out.String()
 }
 
 // ladders draws every trial that did not end as expected, or did not show what else is.

@@ -69,7 +69,7 @@ func (r Run) views(all, folders []string) []*scenarioView {
 			}
 			if change := r.change(i, name); change != "" {
 				cell.Class, cell.Mark, cell.Change = class(change), marks[change], string(change)
-				cell.Evidence = r.Comparisons[i-1].row(name).evidence
+				cell.Evidence = r.Comparisons[i-1].row(name).figures()
 				v.changes = append(v.changes, change)
 			}
 			v.Cells = append(v.Cells, cell)

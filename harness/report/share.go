@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"math"
+	"strconv"
 )
 
 // A Share is how many trials of a scenario ended in some way.
@@ -44,6 +45,19 @@ func (s Share) times(k int) Share { return Share{Trials: k * s.Trials, Of: k * s
 
 // String is "3 of 100".
 func (s Share) String() string { return fmt.Sprintf("%d of %d", s.Trials, s.Of) }
+
+// percent is "76 to 100 %": what holds the share.
+func (s Share) percent() string {
+	return fmt.Sprintf("%s to %s %%", significant(100*s.Low), significant(100*s.High))
+}
+
+// significant is a percentage with as many figures as tell something.
+func significant(percentage float64) string {
+	if percentage < 10 {
+		return strconv.FormatFloat(percentage, 'g', 2, 64)
+	}
+	return strconv.FormatFloat(percentage, 'f', 0, 64)
+}
 
 // byChance is how probable it is that so many or more of the trials on the candidate
 // are among those that ended so on either kernel, if the kernels are the same: one tail
