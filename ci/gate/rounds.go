@@ -93,10 +93,11 @@ func (r rounds) again(ctx context.Context, next round) error {
 	return r.play(ctx, next)
 }
 
-// spend plays rounds as long as they fit into the budget: first each scenario once,
-// whatever that takes; then those that are unsettled; and while there are none, all again,
-// each time as many trials as there have been. How long a round takes is told by the
-// last of its kind.
+// spend plays rounds as long as they fit into the budget: first each scenario once; then
+// those that are unsettled; and while there are none, all again, each time as many trials as
+// there have been. How long a round takes is told by the last of its kind. The first
+// round is whole and what looks worse in it is played Enough times, whatever that takes:
+// there is no verdict on less.
 func (r rounds) spend(ctx context.Context, budget time.Duration) error {
 	begun := r.now()
 	whole, err := r.measure(ctx, round{trials: 1}, r.play)
@@ -106,7 +107,6 @@ func (r rounds) spend(ctx context.Context, budget time.Duration) error {
 	if spent := r.now().Sub(begun); spent > budget {
 		r.say(fmt.Sprintf("--budget %v is less than it takes to play each scenario once, which was done: %v",
 			budget, spent.Round(time.Second)))
-		return nil
 	}
 	part := whole
 	for trials := 1; ; {
@@ -114,7 +114,10 @@ func (r rounds) spend(ctx context.Context, budget time.Duration) error {
 		names := r.unsettled()
 		if len(names) > 0 {
 			played := r.played(names)
-			next := round{names, min(another(played), fitting(left, part, len(names)))}
+			next := round{names, another(played)}
+			if played >= report.Enough {
+				next.trials = min(next.trials, fitting(left, part, len(names)))
+			}
 			if next.trials < 1 {
 				break
 			}

@@ -198,17 +198,21 @@ func (r *Row) take(j judgement, f family, baseline, candidate Scenario) {
 	if j.from > 0 {
 		r.From, r.P = j.outcome(), j.p
 	}
-	r.evidence = j.why(f)
-	r.Why = r.evidence
 	switch {
 	case j.change == Unknown && j.settled && candidate.doubtful():
 		r.Why = "candidate: " + candidate.whyNot()
+		return
 	case j.change == Unknown && j.settled:
 		r.Why = "baseline: " + baseline.whyNot()
-	case j.change == Regressed && j.from == lacking:
-		r.Why = wanted("candidate", candidate, r.Why)
-	case j.change == Improved && j.from == lacking:
+		return
+	}
+	r.evidence = j.why(f)
+	switch r.Why = r.evidence; {
+	case j.change == Same || j.from != lacking:
+	case j.change == Improved:
 		r.Why = wanted("baseline", baseline, r.Why)
+	default:
+		r.Why = wanted("candidate", candidate, r.Why)
 	}
 }
 

@@ -14,7 +14,8 @@ const (
 	// their trials depend on, finds a regression in any of its scenarios. Half of
 	// it is for how trials end, and half for how long they take.
 	falseAlarm = 0.01
-	// leastShift is the smallest change of a share that counts: one trial in a hundred.
+	// leastShift is the smallest change of a share that counts, one trial in a hundred: two
+	// shares are the same only where there are enough trials to know that they are no further apart.
 	leastShift = 0.01
 	// Enough is how many trials of a scenario on each kernel tell that what all of
 	// them did on the one and none on the other is no chance, among some hundreds of
@@ -34,7 +35,7 @@ type family struct {
 // so many tests of one scenario. A run looks at a scenario again whenever it has
 // doubled its trials, from Enough on, and may stop because of what it finds, so each look
 // gets its part of the whole.
-func (f family) level(tests int, trials int) float64 {
+func (f family) level(tests, trials int) float64 {
 	looks := 1.0
 	if trials > Enough {
 		looks += math.Ceil(math.Log2(float64(trials) / Enough))

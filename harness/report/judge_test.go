@@ -50,6 +50,7 @@ func TestJudgementOfShares(t *testing.T) {
 			)
 			g.Expect(got.Rows[0].Change).To(Equal(c.change))
 			g.Expect(got.Rows[0].Why).To(Equal(c.why))
+			g.Expect(got.Rows[0].Why).To(HaveSuffix(got.Rows[0].evidence)) // figures of what was not conclusive tell nothing
 			g.Expect(len(got.Unsettled()) == 1).To(Equal(c.unsettled))
 		})
 	}
