@@ -347,6 +347,23 @@ func TestRunOnTheHost(t *testing.T) {
 	holdLinks(t, out)
 }
 
+// A kernel is no worse than itself, and its two records lie beside each other.
+func TestAKernelIsItsOwnBaseline(t *testing.T) {
+	needRoot(t)
+	out := t.TempDir()
+	status, stdout, stderr := gate(t, "run", "--label-filter", "in-order && ipv4 && server-shutdown", "--baseline", "host", "--out", out, "host")
+	if status != exitNoRegression || !strings.Contains(stdout, "no regression from baseline host (") || !strings.Contains(stdout, " to candidate host (") {
+		t.Fatalf("it exits %d\n%s%s", status, stdout, stderr)
+	}
+	for _, role := range []report.Role{report.Baseline, report.Candidate} {
+		record, err := report.Load(filepath.Join(out, "host-"+string(role), "record.json"))
+		if err != nil || record.Kernel.Role != role || len(record.Scenarios) == 0 {
+			t.Errorf("the record of the %s: %+v (%v)", role, record, err)
+		}
+	}
+	holdLinks(t, out)
+}
+
 // holdLinks wants every file that the report leads to.
 func holdLinks(t *testing.T, out string) {
 	t.Helper()

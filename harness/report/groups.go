@@ -36,10 +36,7 @@ func (r Run) groups(i int) []group {
 		var found []group
 		for _, row := range r.Comparisons[i-1].With(change) {
 			before, after := r.Records[0].find(row.Name), r.Records[i].find(row.Name)
-			told, tells := before.told(), after.told()
-			if change == Regressed || change == Improved {
-				told, tells = unmetToo(told, before), unmetToo(tells, after)
-			}
+			told, tells := unmetToo(before.told(), before), unmetToo(after.told(), after)
 			at := slices.IndexFunc(found, func(g group) bool { return g.Before == told && g.After == tells })
 			if at < 0 {
 				at = len(found)
