@@ -33,14 +33,15 @@ type family struct {
 
 // level is how improbable a difference has to be to be believed, if it is looked for in
 // so many tests of one scenario. A run looks at a scenario again whenever it has
-// doubled its trials, from Enough on, and may stop because of what it finds, so each look
-// gets its part of the whole.
+// doubled its trials, from Enough on, and may stop because of what it finds. So the k-th
+// look gets 1/(k(k+1)) of the whole: however many there are, that adds up to no more
+// than all of it, which 1/k does not.
 func (f family) level(tests, trials int) float64 {
-	looks := 1.0
+	look := 1.0
 	if trials > Enough {
-		looks += math.Ceil(math.Log2(float64(trials) / Enough))
+		look += math.Ceil(math.Log2(float64(trials) / Enough))
 	}
-	return falseAlarm / 2 / float64(f.scenarios) / float64(tests) / looks
+	return falseAlarm / 2 / float64(f.scenarios) / float64(tests) / (look * (look + 1))
 }
 
 // lacking is the severity of a trial that ended as expected, and lacks something else
