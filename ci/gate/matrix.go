@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -125,8 +126,12 @@ func parseMatrix(text []byte) (matrix, error) {
 		return matrix{}, errors.New("it names no kernel: want kernels: [debian/trixie, ...]")
 	}
 	o := options{baseline: m.Baseline, clock: m.Clock, trials: m.Trials, labelFilter: m.LabelFilter}
-	if _, err := o.references(m.Kernels); err != nil {
+	references, err := o.references(m.Kernels)
+	if err != nil {
 		return matrix{}, err
+	}
+	if m.Baseline != "" && slices.Contains(references[1:], references[0]) {
+		return matrix{}, fmt.Errorf("the kernel %v is named twice: each kernel of a matrix has one record", references[0])
 	}
 	return m, o.checkFlags()
 }
