@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -149,7 +150,7 @@ func (o options) check(references []kernel.Reference) error {
 		if ref.Origin == kernel.Host {
 			_, err = hostKernel()
 		} else {
-			err = vm.Available()
+			err = vm.Available(cmp.Or(ref.Arch, kernel.Native()))
 		}
 		if err != nil {
 			return fmt.Errorf("%v: %w", ref, err)

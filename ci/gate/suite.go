@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"sync"
 	"syscall"
 	"time"
 
@@ -21,10 +22,18 @@ import (
 	"github.com/finwait/finwait/harness/vm"
 )
 
-// programs are what runs on a kernel: the suite, and the init of the guest.
+// programs are what runs on a kernel of this machine's architecture: the suite, and
+// the init of the guest.
 type programs struct {
 	folder      string
 	suite, init string
+	others      *otherPrograms
+}
+
+// otherPrograms are those for other architectures, built when they are needed.
+type otherPrograms struct {
+	mu    sync.Mutex
+	built map[kernel.Arch]programs
 }
 
 // build builds the suite and the init from the source that the gate itself
@@ -34,7 +43,39 @@ func build(ctx context.Context) (programs, error) {
 	if err != nil {
 		return programs{}, fmt.Errorf("make a folder to build the suite in: %w", err)
 	}
-	p := programs{folder: folder, suite: filepath.Join(folder, "specs.test"), init: filepath.Join(folder, "init")}
+	p := programsIn(folder)
+	p.others = &otherPrograms{built: map[kernel.Arch]programs{}}
+	if err := p.compile(ctx, kernel.Native()); err != nil {
+		p.remove()
+		return programs{}, err
+	}
+	return p, nil
+}
+
+func programsIn(folder string) programs {
+	return programs{folder: folder, suite: filepath.Join(folder, "specs.test"), init: filepath.Join(folder, "init")}
+}
+
+// forArch gives the programs for an architecture.
+func (p programs) forArch(ctx context.Context, arch kernel.Arch) (programs, error) {
+	if arch == "" || arch == kernel.Native() {
+		return p, nil
+	}
+	p.others.mu.Lock()
+	defer p.others.mu.Unlock()
+	if other, ok := p.others.built[arch]; ok {
+		return other, nil
+	}
+	other := programsIn(filepath.Join(p.folder, string(arch)))
+	if err := other.compile(ctx, arch); err != nil {
+		return programs{}, err
+	}
+	p.others.built[arch] = other
+	return other, nil
+}
+
+// compile builds the programs for an architecture.
+func (p programs) compile(ctx context.Context, arch kernel.Arch) error {
 	const module = "github.com/finwait/finwait"
 	for _, args := range [][]string{
 		{"test", "-c", "-o", p.suite, module + "/specs"},
@@ -42,17 +83,16 @@ func build(ctx context.Context) (programs, error) {
 	} {
 		args = append([]string{args[0], "-buildvcs=false", "-trimpath", "-ldflags=-s -w"}, args[1:]...)
 		cmd := exec.CommandContext(ctx, "go", args...)
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+string(arch))
 		if output, err := cmd.CombinedOutput(); err != nil {
-			p.remove()
 			if ctx.Err() != nil {
-				return programs{}, fmt.Errorf("build the suite: %w", context.Cause(ctx))
+				return fmt.Errorf("build the suite: %w", context.Cause(ctx))
 			}
-			return programs{}, fmt.Errorf("build the suite (gate has to be started in a checkout of %s, with Go in PATH): go %s: %w\n%s",
+			return fmt.Errorf("build the suite (gate has to be started in a checkout of %s, with Go in PATH): go %s: %w\n%s",
 				module, args[0], err, bytes.TrimSpace(output))
 		}
 	}
-	return p, nil
+	return nil
 }
 
 func (p programs) remove() { os.RemoveAll(p.folder) }
@@ -92,6 +132,10 @@ func (o options) runOn(ctx context.Context, image kernel.Image, p programs, j jo
 
 // runInGuest has a guest with that kernel run the suite.
 func (o options) runInGuest(ctx context.Context, image kernel.Image, p programs, j job) (vm.Result, error) {
+	p, err := p.forArch(ctx, image.Arch)
+	if err != nil {
+		return vm.Result{}, fmt.Errorf("%s: %w", image.Source, err)
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var console tail
@@ -133,7 +177,7 @@ func hostKernel() (kernel.Image, error) {
 	if err := unix.Uname(&name); err != nil {
 		return kernel.Image{}, fmt.Errorf("uname: %w", err)
 	}
-	return kernel.Image{Source: hostSource, Release: unix.ByteSliceToString(name.Release[:])}, nil
+	return kernel.Image{Source: hostSource, Arch: kernel.Native(), Release: unix.ByteSliceToString(name.Release[:])}, nil
 }
 
 // runOnHost runs the suite on the running kernel.

@@ -15,7 +15,7 @@ import (
 
 // The tests of the live stage, in guests of the kernels that are in the user's cache.
 func TestLiveInGuests(t *testing.T) {
-	if err := vm.Available(); err != nil {
+	if err := vm.Available(kernel.AMD64); err != nil {
 		t.Skip(err)
 	}
 	cache, err := os.UserCacheDir()

@@ -16,7 +16,7 @@ import (
 // The tests of what the kernel reports, in guests of the kernels that are in the
 // user's cache.
 func TestEventsInGuests(t *testing.T) {
-	if err := vm.Available(); err != nil {
+	if err := vm.Available(kernel.AMD64); err != nil {
 		t.Skip(err)
 	}
 	cache, err := os.UserCacheDir()

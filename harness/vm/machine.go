@@ -73,7 +73,7 @@ type Machine struct {
 }
 
 // A Payload is the program to run in the guest. Both files have to be
-// statically linked programs for linux/amd64, such as Go builds with
+// statically linked programs for the kernel's architecture, such as Go builds with
 // CGO_ENABLED=0.
 type Payload struct {
 	// Init is the file of the program in the folder init.
@@ -107,11 +107,15 @@ type Result struct {
 	Resumed bool
 }
 
-// Available returns an error that says what to install where nothing can be
-// booted on this machine.
-func Available() error {
-	if _, err := exec.LookPath(qemuProgram); err != nil {
-		return fmt.Errorf("%s: %w; %s", NoQEMU, err, NoQEMU.advice())
+// Available returns an error that says what to install where no kernel for an
+// architecture can be booted on this machine.
+func Available(arch kernel.Arch) error {
+	a, known := architectures[arch]
+	if !known {
+		return fmt.Errorf("no kernel for %s can be booted, only for %s and %s", arch, kernel.AMD64, kernel.ARM64)
+	}
+	if _, err := exec.LookPath(a.qemu); err != nil {
+		return fmt.Errorf("%s: %w; %s", NoQEMU, err, a.install())
 	}
 	return nil
 }
@@ -145,15 +149,16 @@ func (m Machine) loadOrder() ([]kernel.Module, error) {
 }
 
 func (m Machine) run(ctx context.Context, p Payload, modules []kernel.Module, line func([]byte)) (Result, error) {
-	if err := m.check(); err != nil {
+	err := m.check()
+	if err != nil {
 		return Result{}, fmt.Errorf("boot %s: %w", m.name(), err)
 	}
-	program, err := exec.LookPath(qemuProgram)
+	if m.Kernel.Arch, err = kernel.Identify(m.Kernel.Vmlinuz); err != nil {
+		return Result{}, m.failure(NotAKernel, err)
+	}
+	program, err := exec.LookPath(m.architecture().qemu)
 	if err != nil {
 		return Result{}, m.failure(NoQEMU, err)
-	}
-	if err := checkBzImage(m.Kernel.Vmlinuz); err != nil {
-		return Result{}, m.failure(NotAKernel, err)
 	}
 	if m.accelerator, err = m.chooseAccelerator(ctx, program, p.Init); err != nil {
 		return Result{}, err

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/finwait/finwait/harness/kernel"
 )
 
 // knownSuites are the suites of Debian that have a kernel of their own, oldest
@@ -37,10 +39,10 @@ type Suite struct {
 	Err error
 }
 
-// Suites returns, for each known suite, its newest cloud kernel, without
-// downloading any. What is wrong with one suite is said there.
+// Suites returns, for each known suite, its newest cloud kernel for this machine's
+// architecture, without downloading any. What is wrong with one suite is said there.
 func (a *Archive) Suites(ctx context.Context) ([]Suite, error) {
-	r, err := a.reader()
+	r, err := a.reader(kernel.Native())
 	if err != nil {
 		return nil, err
 	}
