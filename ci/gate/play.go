@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -71,7 +72,7 @@ func (o options) onEach(ctx context.Context, images []kernel.Image, do func(i in
 // begins with the indent.
 func (o options) playOn(ctx context.Context, image kernel.Image, programs programs, out *screen, indent string) (*report.Record, error) {
 	record := report.New(report.Kernel{
-		Release: image.Release, Source: image.Source, Version: image.Version, Notes: image.Notes,
+		Release: image.Release, Source: image.Source, Version: image.Version, Arch: string(image.Arch), Notes: image.Notes,
 	}, string(o.clockOf(image)))
 	record.Environment = environment(image)
 	args := func(file string) []string { return o.suiteArgs(o.clockOf(image), file) }
@@ -98,6 +99,7 @@ func (o options) playOn(ctx context.Context, image kernel.Image, programs progra
 		return nil
 	}, out.notices(indent)})
 	record.Accelerator = string(guest.Accelerator)
+	record.Kernel.Release = cmp.Or(record.Kernel.Release, guest.Release)
 	if err != nil {
 		record.Incomplete = firstLine(err.Error())
 	} else {

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -110,9 +111,6 @@ func (o options) suiteArgs(clock vm.Clock, record string) []string {
 	}
 }
 
-// guestModules is what the suite needs of a kernel that may be a module there.
-var guestModules = []string{"veth", "sch_prio", "sch_netem", "cls_u32", "tcp_diag", "bridge"}
-
 // A job is what the suite is to do: its arguments, given the file that its entries go
 // to, what is done with each entry, and with what is to be said of the guest.
 type job struct {
@@ -138,9 +136,13 @@ func (o options) runInGuest(ctx context.Context, image kernel.Image, p programs,
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	modules, err := image.ModulesOf(slices.Concat(suiteNeeds, suiteWants)...)
+	if err != nil {
+		return vm.Result{}, err
+	}
 	var console tail
 	machine := vm.Machine{
-		Kernel: image, Modules: guestModules, Clock: vm.Clock(o.clock), Console: &console,
+		Kernel: image, Modules: modules, Clock: vm.Clock(o.clock), Console: &console,
 		Cache: machines(), Cold: o.cold, Notice: j.notice,
 	}
 	payload := vm.Payload{Init: p.init, Binary: p.suite, Args: j.args(vm.StreamPath), Held: true}
@@ -152,9 +154,9 @@ func (o options) runInGuest(ctx context.Context, image kernel.Image, p programs,
 	if err != nil {
 		return result, err
 	}
-	if result.Release != image.Release {
-		return result, fmt.Errorf("%s: what booted is %s, not %s: the kernel in %s is not what it should be; remove it",
-			image.Source, result.Release, image.Release, filepath.Dir(image.Vmlinuz))
+	if image.Release != "" && result.Release != image.Release {
+		return result, fmt.Errorf("%s: what booted is %s, not %s: the kernel %s is not what it should be; if it is in a cache, remove its folder",
+			image.Source, result.Release, image.Release, image.Vmlinuz)
 	}
 	return result, suiteStatus(image, result.Status, &console)
 }

@@ -59,6 +59,9 @@ type Kernel struct {
 	Source string `json:"source"`
 	// Version is the package's, where there is a package.
 	Version string `json:"version,omitempty"`
+	// Arch is the architecture that it is for, "amd64" or "arm64"; empty in a record
+	// that does not tell, which is of amd64.
+	Arch string `json:"arch,omitempty"`
 	// Notes are what the reader of a verdict should know of where the kernel
 	// came from.
 	Notes []string `json:"notes,omitempty"`

@@ -23,6 +23,8 @@ type architecture struct {
 	initPort []string
 	// realClock is added to the kernel's command line for the real clock.
 	realClock string
+	// needs are the drivers of what is different.
+	needs []kernel.Need
 }
 
 var architectures = map[kernel.Arch]architecture{
@@ -34,6 +36,7 @@ var architectures = map[kernel.Arch]architecture{
 		// At boot the kernel tests whether timer interrupts arrive in time, and takes
 		// a busy host for broken hardware. It does not do so under KVM either.
 		realClock: " no_timer_check",
+		needs:     []kernel.Need{{Option: "CONFIG_64BIT"}, {Option: "CONFIG_SERIAL_8250_CONSOLE"}},
 	},
 	kernel.ARM64: {
 		qemu: "qemu-system-aarch64", debianPackage: "qemu-system-arm",
@@ -43,6 +46,9 @@ var architectures = map[kernel.Arch]architecture{
 		// The machine has one serial port of its own.
 		console: "ttyAMA0",
 		init:    "/dev/ttyS0", initPort: []string{"-device", "pci-serial,chardev=init"},
+		needs: []kernel.Need{
+			{Option: "CONFIG_SERIAL_AMBA_PL011_CONSOLE"}, {Option: "CONFIG_SERIAL_8250_PCI"}, {Option: "CONFIG_PCI_HOST_GENERIC"},
+		},
 	},
 }
 

@@ -39,7 +39,8 @@ const (
 type Machine struct {
 	Kernel kernel.Image
 	// Modules are the kernel modules to load before the payload starts, by
-	// name. Those that they depend on come by themselves.
+	// name. Those that they depend on come by themselves. Where the kernel has no
+	// folder of modules, all of them are taken to be built in.
 	Modules []string
 	// Clock is Virtual if it is empty.
 	Clock Clock
@@ -120,9 +121,6 @@ func Available(arch kernel.Arch) error {
 	return nil
 }
 
-// ownModules are the drivers of the machine's own devices.
-var ownModules = []string{"virtio_pci", "virtio_blk", "virtio_console"}
-
 // Run boots the machine, or has it go on from where it was kept, runs the payload and returns when QEMU has ended and
 // nothing of it is left. It calls line for every complete line that the
 // payload writes to StreamPath, while the guest runs and from one goroutine;
@@ -142,10 +140,14 @@ func (m Machine) Run(ctx context.Context, p Payload, line func([]byte)) (Result,
 
 // loadOrder are the modules of the machine, and those of its devices.
 func (m Machine) loadOrder() ([]kernel.Module, error) {
-	if m.Kernel.Modules == "" && len(m.Modules) == 0 {
+	if m.Kernel.Modules == "" {
 		return nil, nil // all that is needed is built in, or the guest will tell
 	}
-	return m.Kernel.LoadOrder(slices.Concat(ownModules, m.Modules)...)
+	own, err := m.Kernel.ModulesOf(ownNeeds...)
+	if err != nil {
+		return nil, err
+	}
+	return m.Kernel.LoadOrder(slices.Concat(own, m.Modules)...)
 }
 
 func (m Machine) run(ctx context.Context, p Payload, modules []kernel.Module, line func([]byte)) (Result, error) {

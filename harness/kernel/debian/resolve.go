@@ -15,10 +15,13 @@ import (
 // has what a virtual machine needs and is a tenth of the size of the general one.
 func metapackage(arch kernel.Arch) string { return "linux-image-cloud-" + string(arch) }
 
-// Resolve returns the kernel that a reference names, a DebianSuite or a
-// DebianVersion. The index is read anew each time; the kernel is downloaded and
+// Resolve returns the kernel that a reference names: a DebianSuite, a DebianVersion,
+// or Packages, for which nothing is asked of a mirror. The index is read anew each time; the kernel is downloaded and
 // unpacked into the cache unless it is there.
 func (a *Archive) Resolve(ctx context.Context, ref kernel.Reference) (kernel.Image, error) {
+	if ref.Origin == kernel.Packages {
+		return a.resolveFiles(ctx, ref)
+	}
 	if ref.Origin != kernel.DebianSuite && ref.Origin != kernel.DebianVersion {
 		return kernel.Image{}, fmt.Errorf("%q names no kernel of Debian", ref)
 	}
@@ -138,17 +141,5 @@ func (a *Archive) unpackPackage(ctx context.Context, p pkg, folder string, unpac
 		return err
 	}
 	defer os.Remove(local)
-	deb, err := os.Open(local)
-	if err != nil {
-		return err
-	}
-	defer deb.Close()
-	report := func(done int64) {
-		a.progress(Progress{Step: Unpack, File: name, Done: done, Total: p.Size})
-	}
-	if err := unpack.unpack(ctx, &meter{deb, 0, report}); err != nil {
-		return fmt.Errorf("unpack %s: %w", name, err)
-	}
-	report(p.Size)
-	return nil
+	return a.unpackFile(ctx, local, p.Size, unpack)
 }

@@ -61,7 +61,7 @@ func (a *Archive) Suites(ctx context.Context) ([]Suite, error) {
 // search, a line each. They are what the known suites have. Kernels that have lost one
 // of their packages are left out, and named.
 func (a *Archive) Between(ctx context.Context, one, other string) (versions, notes []string, err error) {
-	r, err := a.reader()
+	r, err := a.reader(kernel.Native())
 	if err != nil {
 		return nil, nil, err
 	}

@@ -33,6 +33,13 @@ type unpacker struct {
 
 // unpack writes the content of the package deb, a file of the format of deb(5).
 func (u *unpacker) unpack(ctx context.Context, deb io.Reader) error {
+	return readMember(deb, "data.tar", func(content io.Reader) error {
+		return u.unpackTar(ctx, tar.NewReader(content))
+	})
+}
+
+// readMember has the first member of a package whose name begins so read, decompressed.
+func readMember(deb io.Reader, prefix string, read func(content io.Reader) error) error {
 	archive, err := newArReader(deb)
 	if err != nil {
 		return err
@@ -40,12 +47,12 @@ func (u *unpacker) unpack(ctx context.Context, deb io.Reader) error {
 	for {
 		name, content, err := archive.next()
 		if errors.Is(err, io.EOF) {
-			return errors.New("it has no data.tar")
+			return fmt.Errorf("it has no %s", prefix)
 		}
 		if err != nil {
 			return err
 		}
-		if !strings.HasPrefix(name, "data.tar") {
+		if !strings.HasPrefix(name, prefix) {
 			continue
 		}
 		data, err := decompress.Reader(name, content)
@@ -53,7 +60,7 @@ func (u *unpacker) unpack(ctx context.Context, deb io.Reader) error {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 		defer data.Close()
-		if err := u.unpackTar(ctx, tar.NewReader(data)); err != nil {
+		if err := read(data); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 		return nil
@@ -151,6 +158,9 @@ func unpackedImage(folder string) (kernel.Image, error) {
 		Release: releases[0].Name(),
 		Vmlinuz: vmlinuz,
 		Modules: filepath.Join(modules, releases[0].Name()),
+	}
+	if config := filepath.Join(folder, "config"); exists(config) {
+		image.Config = config
 	}
 	if !exists(filepath.Join(image.Modules, "modules.builtin")) {
 		return kernel.Image{}, errors.New("it holds no modules.builtin, the list of what is built in")
