@@ -134,6 +134,9 @@ func (a *Archive) unpackFiles(ctx context.Context, files []packageFile, folder s
 	if err != nil {
 		return fmt.Errorf("%w: a kernel may be in several packages, name all of them, with commas between", err)
 	}
+	if _, err := kernel.Identify(image.Vmlinuz); err != nil {
+		return fmt.Errorf("its vmlinuz: %w", errors.Unwrap(err)) // without the path, which is gone by then
+	}
 	release, err := kernel.ReleaseOf(image.Vmlinuz)
 	if err == nil && release != "" && release != image.Release {
 		err = fmt.Errorf("the kernel in it is %s, and the modules are of %s: name packages of one kernel", release, image.Release)

@@ -430,3 +430,24 @@ func TestOtherReferences(t *testing.T) {
 	_, err := new(Archive).Resolve(t.Context(), kernel.Reference{Origin: kernel.Host})
 	NewWithT(t).Expect(err).To(MatchError(`"host" names no kernel of Debian`))
 }
+
+func TestResolveForAnotherArchitecture(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	f := newFakeArchive(t)
+	f.publish("/debian", "bookworm", "", single("6.1.0-9", "6.1.9-1")...)
+	f.arch = kernel.ARM64
+	f.publish("/debian", "trixie", "", forARM64(single("6.12.1", "6.12.1-1"))...)
+	a := f.archive()
+	arm64 := func(suite string) kernel.Reference {
+		return kernel.Reference{Origin: kernel.DebianSuite, Name: suite, Arch: kernel.ARM64}
+	}
+	image, err := a.Resolve(t.Context(), arm64("trixie"))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(image.Source).To(Equal("debian/trixie:arm64"))
+	g.Expect(image.Arch).To(Equal(kernel.ARM64))
+	g.Expect(image.Release).To(Equal("6.12.1-cloud-arm64"))
+
+	_, err = a.Resolve(t.Context(), arm64("bookworm"))
+	g.Expect(err).To(MatchError(ContainSubstring("debian/bookworm has no packages for arm64: its index does not list main/binary-arm64/Packages.xz")))
+}

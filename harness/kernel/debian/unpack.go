@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -144,8 +145,11 @@ func (u *unpacker) write(name string, content io.Reader) error {
 func unpackedImage(folder string) (kernel.Image, error) {
 	modules := filepath.Join(folder, "lib", "modules")
 	releases, err := os.ReadDir(modules)
+	if errors.Is(err, fs.ErrNotExist) {
+		return kernel.Image{}, errors.New("it holds no modules")
+	}
 	if err != nil {
-		return kernel.Image{}, fmt.Errorf("it holds no modules: %w", err)
+		return kernel.Image{}, fmt.Errorf("look for its modules: %w", err)
 	}
 	if len(releases) != 1 {
 		return kernel.Image{}, fmt.Errorf("it holds the modules of %d kernels, not of one", len(releases))
