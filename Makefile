@@ -5,7 +5,7 @@ SHELL         := bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help gate behaviours specs test unit vm-test browser-test soak lint fmt bench fuzz readme-figures qemu keyring chromium tshark root clean
+.PHONY: help gate behaviours specs test unit vm-test browser-test soak lint fmt bench fuzz readme-figures qemu qemu-arm keyring chromium tshark root clean
 
 # What finwait was made for, and README.md shows.
 the_case := overtaken-fin/server-shutdown/ipv4
@@ -55,9 +55,9 @@ unit: root ## run the unit tests
 	@echo "The unit tests"
 	$(go_test) $$(go list ./... | grep -v /specs)
 
-vm-test: qemu keyring tshark ## run the suite on old and new kernels in VMs
+vm-test: qemu qemu-arm keyring tshark ## run the suite on old and new kernels in VMs
 	@echo "The suite on old and new kernels, in VMs"
-	go test -count=1 -timeout 30m -tags vm -run '^(TestTheCase|TestBehaviours|TestLongTimers|TestColdAndWarm|TestEveryOrder|TestGuests|TestBisectFinds|TestGitBisects)' ./ci/gate
+	go test -count=1 -timeout 30m -tags vm -run '^(TestTheCase|TestBehaviours|TestLongTimers|TestColdAndWarm|TestEveryOrder|TestGuests|TestBisectFinds|TestGitBisects|TestAnyKernel|TestARM64)' ./ci/gate
 
 browser-test: chromium ## open the report in a browser, and leave pictures of it in finwait-out/pictures
 	@echo "The report in a browser"
@@ -97,6 +97,9 @@ readme-figures: qemu keyring ## draw the figures of README.md anew, from runs on
 
 qemu: ## install QEMU where it is missing
 	@command -v qemu-system-x86_64 >/dev/null || $(call install,qemu-system-x86,boots the kernels under test)
+
+qemu-arm: ## install QEMU for arm64 kernels where it is missing
+	@command -v qemu-system-aarch64 >/dev/null || $(call install,qemu-system-arm,boots the arm64 kernels under test)
 
 keyring: ## install Debian's archive keys where they are missing
 	@[[ -e /usr/share/keyrings/debian-archive-keyring.gpg || -e /usr/share/keyrings/debian-archive-keyring.pgp ]] || \

@@ -173,7 +173,7 @@ func TestWhoIsToBlame(t *testing.T) {
 // shown, and it is the kernel that does not show it.
 func TestAKernelThatCannotBeBootedShowsNothing(t *testing.T) {
 	t.Parallel()
-	if err := vm.Available(); err != nil {
+	if err := vm.Available(kernel.Native()); err != nil {
 		t.Skip(err)
 	}
 	builtin := "kernel/" + strings.Join(append(guestModules, "virtio_pci", "virtio_blk", "virtio_console"), ".ko\nkernel/") + ".ko\n"
