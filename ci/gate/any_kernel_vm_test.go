@@ -82,9 +82,12 @@ func unpackedAgain(t *testing.T, image kernel.Image) (root string) {
 	modules := filepath.Join(root, "lib", "modules")
 	copyAll(t, image.Modules, filepath.Join(modules, image.Release))
 	copyAll(t, image.Vmlinuz, filepath.Join(root, "boot", "vmlinuz-"+image.Release))
-	copyAll(t, image.Config, filepath.Join(root, "boot", "config-"+image.Release))
+	copyAll(t, configOf(image), filepath.Join(root, "boot", "config-"+image.Release))
 	return root
 }
+
+// configOf is where the cache has a kernel's configuration.
+func configOf(image kernel.Image) string { return filepath.Join(filepath.Dir(image.Vmlinuz), "config") }
 
 // packagesOf makes two packages of what is below a root, the kernel and its modules, by
 // Debian's own tool, compressed as Ubuntu does.
@@ -108,7 +111,7 @@ func packagesOf(t *testing.T, root string) (paths []string) {
 func buildOf(t *testing.T, image kernel.Image) (tree string) {
 	t.Helper()
 	tree = t.TempDir()
-	copyAll(t, image.Config, filepath.Join(tree, ".config"))
+	copyAll(t, configOf(image), filepath.Join(tree, ".config"))
 	copyAll(t, image.Vmlinuz, filepath.Join(tree, "arch", "x86", "boot", "bzImage"))
 	write(t, filepath.Join(tree, kernel.BuiltRelease), image.Release+"\n")
 	for _, list := range []string{"modules.builtin", "modules.order"} {

@@ -40,7 +40,7 @@ func find(ctx context.Context, archive *debian.Archive, ref kernel.Reference) (k
 		image, err = archive.Resolve(ctx, ref)
 	}
 	if err == nil {
-		err = image.Check(slices.Concat(vm.Needs(image.Arch), suiteNeeds)...)
+		err = check(&image)
 	}
 	if err != nil {
 		return kernel.Image{}, err
@@ -49,6 +49,21 @@ func find(ctx context.Context, archive *debian.Archive, ref kernel.Reference) (k
 		return kernel.Image{}, fmt.Errorf("%v: %w", ref, err)
 	}
 	return image, nil
+}
+
+// check checks that a kernel has what the suite needs, and adds the configuration that
+// the kernel carries where no other is at hand.
+func check(image *kernel.Image) error {
+	if image.Options == nil {
+		config, err := vm.Configuration(*image)
+		if err != nil {
+			return fmt.Errorf("%s: read its configuration: %w", image.Source, err)
+		}
+		if config != "" {
+			image.Options = kernel.ParseConfig(config)
+		}
+	}
+	return image.Check(slices.Concat(vm.Needs(image.Arch), suiteNeeds)...)
 }
 
 // atHand says whether nothing has to be downloaded for a kernel.

@@ -18,9 +18,9 @@ type Image struct {
 	// Modules is the path of the kernel's lib/modules/RELEASE folder; empty where
 	// all that it has is built in.
 	Modules string
-	// Config is the path of what it was configured with, its .config; empty where
-	// that is not known.
-	Config string
+	// Options are those of its configuration, as ReadConfig gives them; nil where that
+	// is not at hand.
+	Options map[string]byte
 	// Notes are what the reader of a verdict should know of where the kernel
 	// came from, a line each: that the archive's index had expired, or was taken
 	// from the cache because no mirror could be reached.

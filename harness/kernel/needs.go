@@ -89,11 +89,7 @@ type inventory struct {
 }
 
 func (img Image) inventory() (has inventory, err error) {
-	if img.Config != "" {
-		if has.options, err = ReadConfig(img.Config); err != nil {
-			return has, err
-		}
-	}
+	has.options = img.Options
 	if img.Modules == "" {
 		return has, nil
 	}
@@ -132,16 +128,17 @@ func (has inventory) state(need Need) state {
 	return unknown
 }
 
-// ReadConfig reads a kernel's configuration: the options that are y or m.
+// ReadConfig reads a kernel's configuration, its .config: the options that are y or m.
 func ReadConfig(path string) (map[string]byte, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read a kernel's configuration: %w", err)
 	}
-	return parseConfig(string(text)), nil
+	return ParseConfig(string(text)), nil
 }
 
-func parseConfig(text string) map[string]byte {
+// ParseConfig reads the text of a configuration likewise.
+func ParseConfig(text string) map[string]byte {
 	options := make(map[string]byte)
 	for line := range strings.Lines(text) {
 		option, value, found := strings.Cut(strings.TrimSpace(line), "=")

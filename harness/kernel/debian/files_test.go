@@ -126,7 +126,7 @@ func TestResolvePackageFiles(t *testing.T) {
 			g.Expect(image.Release).To(Equal("6.8.0-31-generic"))
 			g.Expect(image.Version).To(Equal("6.8.0-31.31"))
 			g.Expect(image.Arch).To(Equal(kernel.AMD64))
-			g.Expect(os.ReadFile(image.Config)).To(BeEquivalentTo("CONFIG_INET=y\n"))
+			g.Expect(image.Options).To(Equal(map[string]byte{"CONFIG_INET": 'y'}))
 			g.Expect(os.ReadFile(filepath.Join(image.Modules, "kernel/net/veth.ko.zst"))).To(BeEquivalentTo("veth"))
 			g.Expect(image.Notes).To(HaveLen(2))
 			for i, path := range ref.Files() {

@@ -164,7 +164,9 @@ func unpackedImage(folder string) (kernel.Image, error) {
 		Modules: filepath.Join(modules, releases[0].Name()),
 	}
 	if config := filepath.Join(folder, "config"); exists(config) {
-		image.Config = config
+		if image.Options, err = kernel.ReadConfig(config); err != nil {
+			return kernel.Image{}, err
+		}
 	}
 	if !exists(filepath.Join(image.Modules, "modules.builtin")) {
 		return kernel.Image{}, errors.New("it holds no modules.builtin, the list of what is built in")

@@ -45,7 +45,7 @@ func build(ref kernel.Reference) (kernel.Image, error) {
 	if err != nil {
 		return kernel.Image{}, fmt.Errorf("the build is not complete: %w: run make again", err)
 	}
-	image := kernel.Image{Release: strings.TrimSpace(string(text)), Vmlinuz: vmlinuz, Config: config}
+	image := kernel.Image{Release: strings.TrimSpace(string(text)), Vmlinuz: vmlinuz, Options: options}
 	image.Modules, err = modulesOf(tree, image.Release, options)
 	return image, err
 }

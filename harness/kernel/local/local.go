@@ -57,10 +57,8 @@ func file(ref kernel.Reference) (kernel.Image, error) {
 		return kernel.Image{}, err
 	}
 	image.Release = cmp.Or(release, filepath.Base(folder))
-	if config := filepath.Join(ref.Modules, "config"); exists(config) {
-		image.Config = config
-	}
-	return image, nil
+	image.Options, err = optionsIn(filepath.Join(ref.Modules, "config"))
+	return image, err
 }
 
 // builtinList is in every folder of modules.
@@ -75,6 +73,14 @@ func checkFolder(path string) error {
 		return fmt.Errorf("%s is not a folder", path)
 	}
 	return nil
+}
+
+// optionsIn reads the first configuration that there is; nil where there is none.
+func optionsIn(paths ...string) (map[string]byte, error) {
+	if path := first(paths...); path != "" {
+		return kernel.ReadConfig(path)
+	}
+	return nil, nil
 }
 
 func exists(path string) bool {

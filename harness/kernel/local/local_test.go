@@ -73,7 +73,7 @@ func TestResolve(t *testing.T) {
 			"dir:ROOT",
 			kernel.Image{
 				Release: "6.1.0-cloud-amd64", Arch: kernel.AMD64, Vmlinuz: "boot/vmlinuz-6.1.0-cloud-amd64",
-				Modules: "lib/modules/6.1.0-cloud-amd64", Config: "boot/config-6.1.0-cloud-amd64",
+				Modules: "lib/modules/6.1.0-cloud-amd64", Options: map[string]byte{"CONFIG_NET": 'y'},
 			},
 		},
 		"a package of Fedora's": {
@@ -84,7 +84,7 @@ func TestResolve(t *testing.T) {
 			"dir:ROOT",
 			kernel.Image{
 				Release: "6.17.1-300.fc43.aarch64", Arch: kernel.ARM64, Vmlinuz: "lib/modules/6.17.1-300.fc43.aarch64/vmlinuz",
-				Modules: "lib/modules/6.17.1-300.fc43.aarch64", Config: "lib/modules/6.17.1-300.fc43.aarch64/config",
+				Modules: "lib/modules/6.17.1-300.fc43.aarch64", Options: map[string]byte{},
 			},
 		},
 		"a package of today's Debian": {
@@ -113,7 +113,7 @@ func TestResolve(t *testing.T) {
 				"modules.builtin": "", "modules.order": "drivers/net/veth.o\n",
 			},
 			"build:ROOT",
-			kernel.Image{Release: "6.1", Arch: kernel.AMD64, Vmlinuz: "arch/x86/boot/bzImage", Modules: ".", Config: ".config"},
+			kernel.Image{Release: "6.1", Arch: kernel.AMD64, Vmlinuz: "arch/x86/boot/bzImage", Modules: ".", Options: map[string]byte{"CONFIG_X86_64": 'y', "CONFIG_VETH": 'm'}},
 		},
 		"a build for arm64 whose modules were installed": {
 			map[string]string{
@@ -121,12 +121,12 @@ func TestResolve(t *testing.T) {
 				kernel.BuiltRelease: "6.1+\n", "mod/lib/modules/6.1+/modules.builtin": "", "modules.builtin": "", "modules.order": "",
 			},
 			"build:ROOT",
-			kernel.Image{Release: "6.1+", Arch: kernel.ARM64, Vmlinuz: "arch/arm64/boot/Image", Modules: "mod/lib/modules/6.1+", Config: ".config"},
+			kernel.Image{Release: "6.1+", Arch: kernel.ARM64, Vmlinuz: "arch/arm64/boot/Image", Modules: "mod/lib/modules/6.1+", Options: map[string]byte{"CONFIG_ARM64": 'y', "CONFIG_VETH": 'm'}},
 		},
 		"a build without modules": {
 			map[string]string{".config": "CONFIG_X86_64=y\n", "arch/x86/boot/bzImage": bzImage("6.1"), kernel.BuiltRelease: "6.1\n"},
 			"build:ROOT",
-			kernel.Image{Release: "6.1", Arch: kernel.AMD64, Vmlinuz: "arch/x86/boot/bzImage", Config: ".config"},
+			kernel.Image{Release: "6.1", Arch: kernel.AMD64, Vmlinuz: "arch/x86/boot/bzImage", Options: map[string]byte{"CONFIG_X86_64": 'y'}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -139,7 +139,7 @@ func TestResolve(t *testing.T) {
 			image, err := Resolve(ref)
 			g.Expect(err).NotTo(HaveOccurred())
 			c.want.Source = arg
-			for _, path := range []*string{&c.want.Vmlinuz, &c.want.Modules, &c.want.Config} {
+			for _, path := range []*string{&c.want.Vmlinuz, &c.want.Modules} {
 				if *path != "" {
 					*path = filepath.Join(root, *path)
 				}

@@ -22,7 +22,10 @@ func tree(ref kernel.Reference) (kernel.Image, error) {
 	found, without := installed(root)
 	switch {
 	case len(found) == 1:
-		return found[0], nil
+		image := found[0]
+		var err error
+		image.Options, err = optionsIn(filepath.Join(root, "boot", "config-"+image.Release), filepath.Join(image.Modules, "config"))
+		return image, err
 	case len(found) > 1:
 		var releases []string
 		for _, image := range found {
@@ -73,7 +76,6 @@ func withModules(root, folder string) (kernel.Image, bool) {
 			filepath.Join(root, "boot", "Image-"+release), // SUSE, on arm64
 			filepath.Join(folder, "Image"),
 		),
-		Config: first(filepath.Join(root, "boot", "config-"+release), filepath.Join(folder, "config")),
 	}
 	return image, image.Vmlinuz != ""
 }
