@@ -71,9 +71,7 @@ func (o options) onEach(ctx context.Context, images []kernel.Image, do func(i in
 // playOn runs the suite on one kernel. It prints each trial on a line that
 // begins with the indent.
 func (o options) playOn(ctx context.Context, image kernel.Image, programs programs, out *screen, indent string) (*report.Record, error) {
-	record := report.New(report.Kernel{
-		Release: image.Release, Source: image.Source, Version: image.Version, Arch: string(image.Arch), Notes: image.Notes,
-	}, string(o.clockOf(image)))
+	record := report.New(recorded(image), string(o.clockOf(image)))
 	record.Environment = environment(image)
 	args := func(file string) []string { return o.suiteArgs(o.clockOf(image), file) }
 	far := out.begin(image.Source)
@@ -106,6 +104,13 @@ func (o options) playOn(ctx context.Context, image kernel.Image, programs progra
 		fmt.Fprintf(out, "%splayed %d, %s\n", indent, len(record.Scenarios), spent(first, time.Since(begun), guest))
 	}
 	return record, err
+}
+
+// recorded is what a record says of a kernel.
+func recorded(image kernel.Image) report.Kernel {
+	return report.Kernel{
+		Release: image.Release, Source: image.Source, Version: image.Version, Arch: string(image.Arch), Notes: image.Notes,
+	}
 }
 
 // spent tells what a kernel's part of a run took: of the host's time, and of the

@@ -317,7 +317,7 @@ func TestBetween(t *testing.T) {
 	}
 
 	for _, ends := range [][2]string{{"6.1.9-1", "7.3~rc7-1~exp1"}, {"7.3~rc7-1~exp1", "6.1.9-1"}} {
-		versions, notes, err := f.archive().Between(t.Context(), ends[0], ends[1])
+		versions, notes, err := f.archive().Between(t.Context(), kernel.AMD64, ends[0], ends[1])
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(versions).To(Equal([]string{"6.1.9-1", "6.1.10-1", "7.3~rc7-1~exp1"}))
 		g.Expect(notes).To(ConsistOf(
@@ -325,10 +325,10 @@ func TestBetween(t *testing.T) {
 			"left out, because no suite has all of their packages: 7.2.13-1",
 		))
 	}
-	versions, _, err := f.archive().Between(t.Context(), "6.1.9-1", "6.1.10-1")
+	versions, _, err := f.archive().Between(t.Context(), kernel.AMD64, "6.1.9-1", "6.1.10-1")
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(versions).To(Equal([]string{"6.1.9-1", "6.1.10-1"}))
-	_, _, err = f.archive().Between(t.Context(), "6.1.9-1", "6.1.11-1")
+	_, _, err = f.archive().Between(t.Context(), kernel.AMD64, "6.1.9-1", "6.1.11-1")
 	g.Expect(err).To(MatchError(ContainSubstring("no suite of Debian has a cloud kernel of version 6.1.11-1")))
 	g.Expect(f.requests(".deb")).To(Equal(0), "no kernel is downloaded")
 }
