@@ -56,10 +56,10 @@ func (a *Archive) Suites(ctx context.Context) ([]Suite, error) {
 	return offers, nil
 }
 
-// Between returns the package versions of the cloud kernels that are not older than one
-// of two and not newer than the other, for an architecture, oldest first, and what the user should know of the
-// search, a line each. They are what the known suites have. Kernels that have lost one
-// of their packages are left out, and named.
+// Between returns the package versions of the cloud kernels for an architecture that are
+// not older than one of two and not newer than the other, oldest first, and what the
+// user should know of the search, a line each. They are what the known suites have.
+// Kernels that have lost one of their packages are left out, and named.
 func (a *Archive) Between(ctx context.Context, arch kernel.Arch, one, other string) (versions, notes []string, err error) {
 	r, err := a.reader(arch)
 	if err != nil {
