@@ -14,16 +14,20 @@ import (
 
 // suiteNeeds is without what no teardown can be played and observed.
 var suiteNeeds = []kernel.Need{
-	{Option: "CONFIG_NET_NS"}, {Option: "CONFIG_PACKET", Module: "af_packet"},
+	{Option: "CONFIG_NET_NS"},
+	{Option: "CONFIG_PACKET", Module: "af_packet"},
 	{Option: "CONFIG_VETH", Module: "veth"},
-	{Option: "CONFIG_INET_DIAG", Module: "inet_diag"}, {Option: "CONFIG_INET_TCP_DIAG", Module: "tcp_diag"},
+	{Option: "CONFIG_INET_DIAG", Module: "inet_diag"},
+	{Option: "CONFIG_INET_TCP_DIAG", Module: "tcp_diag"},
 }
 
 // suiteWants is what specs are skipped without, each of which asks the kernel for it
 // and names it. Options that make no module are not listed: BPF, tracepoints, IPv6.
 var suiteWants = []kernel.Need{
-	{Option: "CONFIG_NET_SCH_PRIO", Module: "sch_prio"}, {Option: "CONFIG_NET_SCH_NETEM", Module: "sch_netem"},
-	{Option: "CONFIG_NET_CLS_U32", Module: "cls_u32"}, {Option: "CONFIG_BRIDGE", Module: "bridge"},
+	{Option: "CONFIG_NET_SCH_PRIO", Module: "sch_prio"},
+	{Option: "CONFIG_NET_SCH_NETEM", Module: "sch_netem"},
+	{Option: "CONFIG_NET_CLS_U32", Module: "cls_u32"},
+	{Option: "CONFIG_BRIDGE", Module: "bridge"},
 }
 
 // find finds one kernel, and checks that it can run the suite as far as that shows

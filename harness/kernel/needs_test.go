@@ -39,7 +39,8 @@ func TestCheck(t *testing.T) {
 		"an option in a comment":       {withAll, "# CONFIG_NET_NS=y\n", []string{"CONFIG_NET_NS"}, nil},
 		"options and a module": {
 			none, "CONFIG_VETH=m\nCONFIG_VIRTIO_CONSOLE=y\n",
-			[]string{"CONFIG_NET_NS", "CONFIG_PACKET"}, []string{"CONFIG_VETH"},
+			[]string{"CONFIG_NET_NS", "CONFIG_PACKET"},
+			[]string{"CONFIG_VETH"},
 		},
 		"all of it as modules": {none, all, nil, []string{"CONFIG_VETH", "CONFIG_VIRTIO_CONSOLE"}},
 		"what nobody knows":    {none, "", nil, nil},

@@ -162,15 +162,18 @@ func TestResolveRefuses(t *testing.T) {
 		"nothing":          {nil, "dir:ROOT", "dir:ROOT: it holds no kernel, neither boot/vmlinuz-RELEASE nor lib/modules/RELEASE/vmlinuz, only nothing: name the folder"},
 		"no kernel":        {map[string]string{"boot/": "", "etc/": ""}, "dir:ROOT", "lib/modules/RELEASE/vmlinuz, only boot, etc: name the folder"},
 		"two kernels": {
-			map[string]string{"boot/vmlinuz-1": "", "lib/modules/1/": "", "boot/vmlinuz-2": "", "lib/modules/2/": ""}, "dir:ROOT",
+			map[string]string{"boot/vmlinuz-1": "", "lib/modules/1/": "", "boot/vmlinuz-2": "", "lib/modules/2/": ""},
+			"dir:ROOT",
 			"dir:ROOT: it holds 2 kernels, 1, 2: name one of them, such as image:ROOT/boot/vmlinuz-1,modules=ROOT/lib/modules/1",
 		},
 		"no modules": {
-			map[string]string{"boot/vmlinuz-1": bzImage("1")}, "dir:ROOT",
+			map[string]string{"boot/vmlinuz-1": bzImage("1")},
+			"dir:ROOT",
 			"dir:ROOT: it holds ROOT/boot/vmlinuz-1, and no lib/modules folder of that release: unpack the package with its modules there, too; if all is built in, name it image:ROOT/boot/vmlinuz-1",
 		},
 		"a damaged kernel": {
-			map[string]string{"boot/vmlinuz-1": bzImage("1")[:600], "lib/modules/1/": ""}, "dir:ROOT",
+			map[string]string{"boot/vmlinuz-1": bzImage("1")[:600], "lib/modules/1/": ""},
+			"dir:ROOT",
 			"dir:ROOT: ROOT/boot/vmlinuz-1: it was cut short: it has 600 bytes of at least 1024",
 		},
 		"a build as a folder":       {map[string]string{kernel.BuiltRelease: "6.1"}, "dir:ROOT", "dir:ROOT: a kernel was built in it: name it build:ROOT"},
