@@ -75,9 +75,9 @@ func atHand(ref kernel.Reference) bool {
 	return ref.Origin != kernel.DebianSuite && ref.Origin != kernel.DebianVersion
 }
 
-// checkArchitectures refuses kernels of different architectures: what differs between
-// them would be the processors' doing as well as the kernels'. An image that has not been found is
-// for what its reference says.
+// checkArchitectures refuses kernels for different architectures: what differs between
+// them would be the processors' doing as well as the kernels'. One that has not been
+// found yet is for what its reference says.
 func checkArchitectures(references []kernel.Reference, images []kernel.Image) error {
 	arch := func(i int) kernel.Arch { return cmp.Or(images[i].Arch, references[i].Arch, kernel.Native()) }
 	for i := range references {

@@ -1,11 +1,15 @@
 package vm
 
-import "github.com/finwait/finwait/harness/kernel"
+import (
+	"slices"
+
+	"github.com/finwait/finwait/harness/kernel"
+)
 
 // Needs is what every guest of an architecture needs of its kernel: what a Go program
 // and the machine's own init and devices do.
 func Needs(arch kernel.Arch) []kernel.Need {
-	return append(architectures[arch].needs, ownNeeds...)
+	return slices.Concat(architectures[arch].needs, ownNeeds)
 }
 
 var ownNeeds = []kernel.Need{
