@@ -6,7 +6,7 @@ SHELL         := bash
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .PHONY: help gate behaviours specs test unit vm-test browser-test soak lint fmt bench fuzz readme-figures release release-check \
-	qemu keyring chromium tshark shellcheck jq root clean
+	qemu qemu-arm keyring chromium tshark shellcheck jq root clean
 
 # What finwait was made for, and README.md shows.
 the_case := overtaken-fin/server-shutdown/ipv4
@@ -56,9 +56,9 @@ unit: root jq ## run the unit tests
 	@echo "The unit tests"
 	$(go_test) $$(go list ./... | grep -v /specs)
 
-vm-test: qemu keyring tshark ## run the suite on old and new kernels in VMs
+vm-test: qemu qemu-arm keyring tshark ## run the suite on old and new kernels in VMs
 	@echo "The suite on old and new kernels, in VMs"
-	go test -count=1 -timeout 30m -tags vm -run '^(TestTheCase|TestBehaviours|TestLongTimers|TestColdAndWarm|TestEveryOrder|TestGuests|TestBisectFinds|TestGitBisects|TestARelease)' ./ci/gate
+	go test -count=1 -timeout 30m -tags vm -run '^(TestTheCase|TestBehaviours|TestLongTimers|TestColdAndWarm|TestEveryOrder|TestGuests|TestBisectFinds|TestGitBisects|TestAnyKernel|TestARM64|TestARelease)' ./ci/gate
 
 browser-test: chromium ## open the report in a browser, and leave pictures of it in finwait-out/pictures
 	@echo "The report in a browser"
@@ -125,6 +125,9 @@ release-check: ## make the release twice from scratch, in two clones and with tw
 
 qemu: ## install QEMU where it is missing
 	@command -v qemu-system-x86_64 >/dev/null || $(call install,qemu-system-x86,boots the kernels under test)
+
+qemu-arm: ## install QEMU for arm64 kernels where it is missing
+	@command -v qemu-system-aarch64 >/dev/null || $(call install,qemu-system-arm,boots the arm64 kernels under test)
 
 keyring: ## install Debian's archive keys where they are missing
 	@[[ -e /usr/share/keyrings/debian-archive-keyring.gpg || -e /usr/share/keyrings/debian-archive-keyring.pgp ]] || \

@@ -107,7 +107,7 @@ func (b bisection) search(ctx context.Context, references []kernel.Reference) (*
 		return nil, fmt.Errorf("both --good and --bad are kernel %s: there is nothing between them", ends[0].Version)
 	}
 	archive := b.archive()
-	versions, notes, err := archive.Between(ctx, ends[0].Version, ends[1].Version)
+	versions, notes, err := archive.Between(ctx, ends[0].Arch, ends[0].Version, ends[1].Version)
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +117,7 @@ func (b bisection) search(ctx context.Context, references []kernel.Reference) (*
 	return &search{
 		good: ends[0], bad: ends[1], versions: versions, stdout: b.stdout,
 		resolve: func(ctx context.Context, version string) (kernel.Image, error) {
-			return archive.Resolve(ctx, kernel.Reference{Origin: kernel.DebianVersion, Name: version})
+			return archive.Resolve(ctx, kernel.Reference{Origin: kernel.DebianVersion, Name: version, Arch: ends[0].Arch})
 		},
 	}, nil
 }

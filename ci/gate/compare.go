@@ -56,6 +56,9 @@ func compareRecords(w io.Writer, args []string, page string) error {
 		}
 		records = append(records, record)
 	}
+	if err := report.OneArchitecture(records); err != nil {
+		return err
+	}
 	result := report.NewRun(records, true)
 	if page != "" {
 		if err := replace(page, func(w io.Writer) error { return result.WriteHTML(w, report.Beside{Folders: foldersFrom(page, paths)}) }); err != nil {

@@ -19,7 +19,7 @@ func environment(image kernel.Image) *report.Environment {
 		e.Host = host.Release
 	}
 	if image.Source != hostSource {
-		e.QEMU, _ = vm.Version()
+		e.QEMU, _ = vm.Version(image.Arch)
 	}
 	return e
 }

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -135,7 +134,7 @@ func (e explorer) exploreOn(ctx context.Context, image kernel.Image, p programs,
 	if bad := m.Take(entries); bad != nil {
 		return nil, errors.Join(err, fmt.Errorf("%s: %w", image.Source, bad))
 	}
-	path := filepath.Join(e.out, strings.ReplaceAll(image.Source, "/", "-"), mapFileName)
+	path := filepath.Join(e.out, folderFor(image.Source), mapFileName)
 	return m, errors.Join(err, replace(path, m.Write))
 }
 

@@ -64,10 +64,19 @@ func command() *cobra.Command {
 		Long: `gate runs finwait's specs on Linux kernels and says what changed between them.
 
 A KERNEL is
-  debian/SUITE     the newest cloud kernel of a suite, security updates included
-                   (debian/bullseye, debian/trixie, debian/bookworm-backports, debian/sid)
-  debian/VERSION   the cloud kernel with that package version (debian/6.1.170-1)
-  host             the running kernel, without a virtual machine
+  debian/SUITE          the newest cloud kernel of a suite, security updates included
+                        (debian/bullseye, debian/trixie, debian/bookworm-backports, debian/sid)
+  debian/VERSION        the cloud kernel with that package version (debian/6.1.170-1)
+  deb:FILE[,FILE...]    what packages of Debian's or Ubuntu's kind hold, kernel and modules
+  dir:ROOT              what was unpacked there: boot/vmlinuz-RELEASE or
+                        lib/modules/RELEASE/vmlinuz, with lib/modules/RELEASE
+  image:VMLINUZ[,modules=DIR]
+                        a kernel's own file, and its lib/modules/RELEASE
+  build:DIR             what make built there: bzImage or Image, modules if it has any
+  host                  the running kernel, without a virtual machine
+
+It is for amd64 or arm64, of Debian's for this machine's, or with :amd64 or :arm64 behind
+it for that (debian/trixie:arm64). Kernels for one architecture can be compared.
 
 Exit status: 0 no regression, 1 the gate could not do its work, 2 regression, 3 inconclusive.`,
 		SilenceUsage:  true,

@@ -240,6 +240,9 @@ func (j matrixJob) join(m matrix) error {
 		}
 		records = append(records, record)
 	}
+	if err := report.OneArchitecture(slices.DeleteFunc(slices.Clone(records), func(r *report.Record) bool { return r.Incomplete != "" && len(r.Scenarios) == 0 })); err != nil {
+		return err
+	}
 	var failure error
 	if len(lost) > 0 {
 		failure = fmt.Errorf("%s has no record of %s: that part of the matrix was not played to its end: play it again",
@@ -268,5 +271,5 @@ func (m matrix) check(record *report.Record, source string) error {
 
 // recordOf is the file for the record of a kernel.
 func recordOf(folder, source string) string {
-	return filepath.Join(folder, folderOf(&report.Record{Kernel: report.Kernel{Source: source}}), recordFileName)
+	return filepath.Join(folder, folderFor(source), recordFileName)
 }

@@ -70,6 +70,13 @@ func (o options) onEach(ctx context.Context, images []kernel.Image, do func(i in
 	return errors.Join(failed...)
 }
 
+// recorded is what a record says of a kernel.
+func recorded(image kernel.Image) report.Kernel {
+	return report.Kernel{
+		Release: image.Release, Source: image.Source, Version: image.Version, Arch: string(image.Arch), Notes: image.Notes,
+	}
+}
+
 // clockOf is what a kernel takes for time. The running one has the machine's.
 func (o options) clockOf(image kernel.Image) vm.Clock {
 	if image.Source == hostSource {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -94,7 +95,16 @@ func (o options) prepare(ctx context.Context, args []string) ([]kernel.Image, pr
 		return nil, programs{}, err
 	}
 	built, err := build(ctx)
-	return images, built, err
+	if err != nil {
+		return nil, programs{}, err
+	}
+	for _, image := range images {
+		if _, err := built.forArch(ctx, image.Arch); err != nil {
+			built.remove()
+			return nil, programs{}, err
+		}
+	}
+	return images, built, nil
 }
 
 // run is the main job. What a kernel has shown is written as soon as it is known.
@@ -181,10 +191,11 @@ func (o options) check(references []kernel.Reference) error {
 	}
 	for _, ref := range references {
 		var err error
-		if ref.Origin == kernel.Host {
+		switch {
+		case ref.Origin == kernel.Host:
 			_, err = hostKernel()
-		} else {
-			err = vm.Available()
+		case !atHand(ref): // the others tell for which architecture they are when they are found
+			err = vm.Available(cmp.Or(ref.Arch, kernel.Native()))
 		}
 		if err != nil {
 			return fmt.Errorf("%v: %w", ref, err)
@@ -200,17 +211,20 @@ func (o options) check(references []kernel.Reference) error {
 // the last argument costs no time.
 func (o options) resolve(ctx context.Context, references []kernel.Reference) ([]kernel.Image, error) {
 	archive := o.archive()
-	var images []kernel.Image
-	for _, ref := range references {
-		find := archive.Resolve
-		if ref.Origin == kernel.Host {
-			find = func(context.Context, kernel.Reference) (kernel.Image, error) { return hostKernel() }
+	images := make([]kernel.Image, len(references))
+	for _, now := range []bool{true, false} { // what is at hand comes first
+		for i, ref := range references {
+			if atHand(ref) != now {
+				continue
+			}
+			var err error
+			if images[i], err = find(ctx, archive, ref); err != nil {
+				return nil, err
+			}
 		}
-		image, err := find(ctx, ref)
-		if err != nil {
+		if err := checkArchitectures(references, images); err != nil {
 			return nil, err
 		}
-		images = append(images, image)
 	}
 	return images, nil
 }

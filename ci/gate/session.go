@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -99,9 +100,9 @@ func (s *session) begins() (longest time.Duration) {
 func (s *session) playOn(ctx context.Context, i int, r round, out *screen, indent string) error {
 	image, k := s.images[i], &s.kernels[i]
 	if k.record == nil {
-		k.record = report.New(report.Kernel{
-			Release: image.Release, Source: image.Source, Version: image.Version, Notes: image.Notes, Role: roleOf(s.images, i),
-		}, string(s.clockOf(image)))
+		of := recorded(image)
+		of.Role = roleOf(s.images, i)
+		k.record = report.New(of, string(s.clockOf(image)))
 		k.record.Environment = environment(image)
 	}
 	args := func(file string) []string { return s.suiteArgs(s.clockOf(image), r, file) }
@@ -130,6 +131,7 @@ func (s *session) playOn(ctx context.Context, i int, r round, out *screen, inden
 		return nil
 	}, out.notices(indent)})
 	k.record.Accelerator = string(guest.Accelerator)
+	k.record.Kernel.Release = cmp.Or(k.record.Kernel.Release, guest.Release)
 	if err != nil {
 		k.record.Incomplete = firstLine(err.Error())
 		return err

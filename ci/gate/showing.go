@@ -66,9 +66,7 @@ func (p programs) checkName(ctx context.Context, name string) error {
 // show plays one scenario on a kernel. What the kernel is to blame for, if only that it
 // does not boot, is a showing; an error is the machine's fault, or the caller's.
 func (o options) show(ctx context.Context, image kernel.Image, p programs, name string, out *screen) (showing, error) {
-	shown := showing{record: report.New(report.Kernel{
-		Release: image.Release, Source: image.Source, Version: image.Version, Notes: image.Notes,
-	}, string(o.clockOf(image)))}
+	shown := showing{record: report.New(recorded(image), string(o.clockOf(image)))}
 	shown.record.Environment = environment(image)
 	far := out.begin(image.Source)
 	defer out.end(far)
@@ -103,6 +101,7 @@ func isToBlame(err error) bool {
 	var (
 		failed *vm.Error
 		module *kernel.MissingModuleError
+		lack   *kernel.LackError
 		lacks  *kernel.MissingCapability
 	)
 	if errors.As(err, &failed) {
@@ -110,7 +109,7 @@ func isToBlame(err error) bool {
 			vm.NotAKernel, vm.NeverBooted, vm.SetupFailed, vm.ModuleFailed, vm.Panicked, vm.Ended, vm.Hung,
 		}, failed.Reason)
 	}
-	return errors.As(err, &module) || errors.As(err, &lacks)
+	return errors.As(err, &module) || errors.As(err, &lack) || errors.As(err, &lacks)
 }
 
 // read takes what there is of the scenario out of the record, which has no other.

@@ -11,7 +11,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
+	"sync"
 	"syscall"
 	"time"
 
@@ -21,10 +23,18 @@ import (
 	"github.com/finwait/finwait/harness/vm"
 )
 
-// programs are what runs on a kernel: the suite, and the init of the guest.
+// programs are what runs on a kernel of this machine's architecture: the suite, and
+// the init of the guest.
 type programs struct {
 	folder      string
 	suite, init string
+	others      *otherPrograms
+}
+
+// otherPrograms are those for other architectures, built when they are needed.
+type otherPrograms struct {
+	mu    sync.Mutex
+	built map[kernel.Arch]programs
 }
 
 // build provides the suite and the init: those that a release carries, or else built
@@ -34,16 +44,45 @@ func build(ctx context.Context) (programs, error) {
 	if err != nil {
 		return programs{}, err
 	}
-	if packed != nil {
-		err = p.unpack(packed, runtime.GOARCH)
-	} else {
-		err = p.compile(ctx, runtime.GOARCH)
-	}
-	if err != nil {
+	p.others = &otherPrograms{built: map[kernel.Arch]programs{}}
+	if err := p.provide(ctx, runtime.GOARCH); err != nil {
 		p.remove()
 		return programs{}, err
 	}
 	return p, nil
+}
+
+// provide unpacks the programs for an architecture, or builds them.
+func (p programs) provide(ctx context.Context, arch string) error {
+	if packed != nil {
+		return p.unpack(packed, arch)
+	}
+	return p.compile(ctx, arch)
+}
+
+// forArch gives the programs for an architecture.
+func (p programs) forArch(ctx context.Context, arch kernel.Arch) (programs, error) {
+	if arch == "" || arch == kernel.Native() {
+		return p, nil
+	}
+	p.others.mu.Lock()
+	defer p.others.mu.Unlock()
+	if other, ok := p.others.built[arch]; ok {
+		return other, nil
+	}
+	other := programsIn(filepath.Join(p.folder, string(arch)))
+	if err := os.Mkdir(other.folder, 0o755); err != nil {
+		return programs{}, fmt.Errorf("make a folder for the suite: %w", err)
+	}
+	if err := other.provide(ctx, string(arch)); err != nil {
+		return programs{}, err
+	}
+	p.others.built[arch] = other
+	return other, nil
+}
+
+func programsIn(folder string) programs {
+	return programs{folder: folder, suite: filepath.Join(folder, "specs.test"), init: filepath.Join(folder, "init")}
 }
 
 // newPrograms makes the folder that the programs are to be in.
@@ -52,7 +91,7 @@ func newPrograms() (programs, error) {
 	if err != nil {
 		return programs{}, fmt.Errorf("make a folder for the suite: %w", err)
 	}
-	return programs{folder: folder, suite: filepath.Join(folder, "specs.test"), init: filepath.Join(folder, "init")}, nil
+	return programsIn(folder), nil
 }
 
 // compile builds the programs for an architecture.
@@ -92,9 +131,6 @@ func (o options) suiteArgs(clock vm.Clock, r round, record string) []string {
 	}
 }
 
-// guestModules is what the suite needs of a kernel that may be a module there.
-var guestModules = []string{"veth", "sch_prio", "sch_netem", "cls_u32", "tcp_diag", "bridge"}
-
 // A job is what the suite is to do: its arguments, given the file that its entries go
 // to, what is done with each entry, and with what is to be said of the guest.
 type job struct {
@@ -114,11 +150,19 @@ func (o options) runOn(ctx context.Context, image kernel.Image, p programs, j jo
 
 // runInGuest has a guest with that kernel run the suite.
 func (o options) runInGuest(ctx context.Context, image kernel.Image, p programs, j job) (vm.Result, error) {
+	p, err := p.forArch(ctx, image.Arch)
+	if err != nil {
+		return vm.Result{}, fmt.Errorf("%s: %w", image.Source, err)
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	modules, err := image.ModulesOf(slices.Concat(suiteNeeds, suiteWants)...)
+	if err != nil {
+		return vm.Result{}, err
+	}
 	var console tail
 	machine := vm.Machine{
-		Kernel: image, Modules: guestModules, Clock: vm.Clock(o.clock), Console: &console,
+		Kernel: image, Modules: modules, Clock: vm.Clock(o.clock), Console: &console,
 		Cache: machines(), Cold: o.cold, Notice: j.notice,
 	}
 	payload := vm.Payload{Init: p.init, Binary: p.suite, Args: j.args(vm.StreamPath), Held: true}
@@ -130,9 +174,9 @@ func (o options) runInGuest(ctx context.Context, image kernel.Image, p programs,
 	if err != nil {
 		return result, err
 	}
-	if result.Release != image.Release {
-		return result, fmt.Errorf("%s: what booted is %s, not %s: the kernel in %s is not what it should be; remove it",
-			image.Source, result.Release, image.Release, filepath.Dir(image.Vmlinuz))
+	if image.Release != "" && result.Release != image.Release {
+		return result, fmt.Errorf("%s: what booted is %s, not %s: the kernel %s is not what it should be; if it is in a cache, remove its folder",
+			image.Source, result.Release, image.Release, image.Vmlinuz)
 	}
 	return result, suiteStatus(image, result.Status, &console)
 }
@@ -155,7 +199,7 @@ func hostKernel() (kernel.Image, error) {
 	if err := unix.Uname(&name); err != nil {
 		return kernel.Image{}, fmt.Errorf("uname: %w", err)
 	}
-	return kernel.Image{Source: hostSource, Release: unix.ByteSliceToString(name.Release[:])}, nil
+	return kernel.Image{Source: hostSource, Arch: kernel.Native(), Release: unix.ByteSliceToString(name.Release[:])}, nil
 }
 
 // runOnHost runs the suite on the running kernel.

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/finwait/finwait/harness/ladder"
@@ -37,11 +39,28 @@ func writeRun(folder string, r report.Run) error {
 
 // folderOf is the name of a kernel's folder.
 func folderOf(record *report.Record) string {
-	folder := strings.ReplaceAll(record.Kernel.Source, "/", "-")
+	folder := folderFor(record.Kernel.Source)
 	if role := record.Kernel.Role; role != "" {
 		folder += "-" + string(role)
 	}
 	return folder
+}
+
+// unusual are the characters that artefact stores, other systems or shells do not take
+// in a name.
+var unusual = regexp.MustCompile(`[^0-9A-Za-z.+~_-]`)
+
+// folderFor is the name of the folder for a kernel. For one that is named by a path it
+// has the path's end, and a hash, as another path may end in the same.
+func folderFor(source string) string {
+	kind, path, found := strings.Cut(source, ":")
+	if !found || strings.HasPrefix(source, "debian/") {
+		return unusual.ReplaceAllString(source, "-")
+	}
+	const longest = 100
+	end := unusual.ReplaceAllString(filepath.Base(path), "-")
+	sum := sha256.Sum256([]byte(source))
+	return fmt.Sprintf("%s-%.*s-%x", kind, longest, end, sum[:4])
 }
 
 // writeRecord writes what one kernel has shown into a folder of its own: the

@@ -11,10 +11,16 @@ type Image struct {
 	// Version is the distribution's own version of the package, such as
 	// "5.10.262-1"; empty where there is no package.
 	Version string
-	// Vmlinuz is the path of the bzImage.
+	// Arch is the architecture that it is for, as Identify tells it.
+	Arch Arch
+	// Vmlinuz is the path of the file that boots.
 	Vmlinuz string
-	// Modules is the path of the kernel's lib/modules/RELEASE folder.
+	// Modules is the path of the kernel's lib/modules/RELEASE folder; empty where
+	// all that it has is built in.
 	Modules string
+	// Options are those of its configuration, as ReadConfig gives them; nil where that
+	// is not at hand.
+	Options map[string]byte
 	// Notes are what the reader of a verdict should know of where the kernel
 	// came from, a line each: that the archive's index had expired, or was taken
 	// from the cache because no mirror could be reached.

@@ -143,6 +143,9 @@ var moduleFile = regexp.MustCompile(`([^/]+)\.ko(?:\.xz|\.zst|\.gz)?$`)
 // them. Where there are two of one name, the one in updates/ counts, which comes
 // last in the walk, as it does for depmod(8).
 func moduleFiles(folder string) (map[string]string, error) {
+	if _, err := os.Stat(filepath.Join(folder, BuiltRelease)); err == nil {
+		return builtFiles(folder)
+	}
 	files := make(map[string]string)
 	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
@@ -154,6 +157,37 @@ func moduleFiles(folder string) (map[string]string, error) {
 		return nil
 	})
 	return files, err
+}
+
+// BuiltRelease is the file of a tree in which a kernel has been built that says what
+// uname -r prints in it.
+const BuiltRelease = "include/config/kernel.release"
+
+// builtFiles finds the modules of a tree in which they have been built, by the list
+// that the build leaves at its top: a line such as "drivers/net/veth.o" for each, or
+// "kernel/drivers/net/veth.ko" before Linux 6.2. There is none where there are no
+// modules.
+func builtFiles(tree string) (map[string]string, error) {
+	files := make(map[string]string)
+	list, err := os.ReadFile(filepath.Join(tree, "modules.order"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return files, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	for line := range strings.Lines(string(list)) {
+		path := strings.TrimPrefix(strings.TrimSpace(line), "kernel/")
+		path = strings.TrimSuffix(strings.TrimSuffix(path, ".o"), ".ko") + ".ko"
+		if !filepath.IsLocal(path) {
+			return nil, fmt.Errorf("%s: the line %q leads out of the tree", filepath.Join(tree, "modules.order"), line)
+		}
+		path = filepath.Join(tree, path)
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+			files[canonical(strings.TrimSuffix(filepath.Base(path), ".ko"))] = path
+		}
+	}
+	return files, nil
 }
 
 // builtinModules reads modules.builtin, which holds a line such as

@@ -61,6 +61,9 @@ type Kernel struct {
 	Version string `json:"version,omitempty"`
 	// Role is what the kernel was, where it was compared with itself.
 	Role Role `json:"role,omitempty"`
+	// Arch is the architecture that it is for, "amd64" or "arm64"; empty in a record
+	// that does not tell, which is of amd64.
+	Arch string `json:"arch,omitempty"`
 	// Notes are what the reader of a verdict should know of where the kernel
 	// came from.
 	Notes []string `json:"notes,omitempty"`

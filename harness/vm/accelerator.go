@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/finwait/finwait/harness/kernel"
 )
 
 // An Accelerator is what carries out the guest's instructions.
@@ -38,7 +40,7 @@ const proofTime = 15 * time.Second
 // this host with this kernel; else TCG. The proof is a guest's whole life, and what
 // it came to is remembered.
 func (m Machine) chooseAccelerator(ctx context.Context, program, init string) (Accelerator, error) {
-	if m.clock() == Virtual {
+	if m.clock() == Virtual || m.arch() != kernel.Native() {
 		return TCG, nil
 	}
 	device, err := os.OpenFile(kvmDevice, os.O_RDWR, 0)

@@ -8,19 +8,16 @@ import "strconv"
 // because a guest goes on after it with locks held. Nothing else makes this
 // kernel differ from a user's; other parameters that are said to speed up the
 // boot (nokaslr, tsc=reliable, no 5-level paging, no HPET) gain less than 5 %.
-const commandLine = "console=ttyS0 quiet panic=-1 oops=panic cryptomgr.notests"
-
-// realCommandLine is added for the real clock. At boot the kernel tests whether
-// timer interrupts arrive in time, and takes a busy host for broken hardware.
-// It does not do so under KVM either.
-const realCommandLine = " no_timer_check"
+const commandLine = "quiet panic=-1 oops=panic cryptomgr.notests"
 
 // kernelArguments is what the kernel is booted with.
 func (m Machine) kernelArguments() string {
+	a := m.architecture()
+	arguments := "console=" + a.console + " " + commandLine
 	if m.clock() == Real {
-		return commandLine + realCommandLine
+		arguments += a.realClock
 	}
-	return commandLine
+	return arguments
 }
 
 // machineArguments describe the machine, the same for one that boots and one that
@@ -29,10 +26,11 @@ func (m Machine) kernelArguments() string {
 // The virtio devices are served by the thread that runs the guest (ioeventfd=off):
 // the guest's clock stands meanwhile, instead of running ahead while it waits.
 func (m Machine) machineArguments(initramfs int64) []string {
+	a := m.architecture()
 	args := []string{
 		"-no-user-config", "-nodefaults", "-display", "none", "-nic", "none",
 		"-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
-		"-machine", "pc",
+		"-machine", a.machine,
 		"-smp", strconv.Itoa(max(1, m.CPUs)),
 		"-m", strconv.Itoa(m.memoryMiB(initramfs)) + "M",
 		"-no-reboot",
@@ -42,12 +40,12 @@ func (m Machine) machineArguments(initramfs int64) []string {
 	case m.accelerator == KVM:
 		return append(args, "-accel", "kvm", "-cpu", "host")
 	case m.clock() == Real:
-		return append(args, "-accel", "tcg", "-cpu", "max")
+		return append(args, "-accel", "tcg", "-cpu", a.processor)
 	}
 	return append(args,
-		"-accel", "tcg", "-cpu", "max",
+		"-accel", "tcg", "-cpu", a.processor,
 		"-icount", "shift=2,sleep=off",
-		// The CMOS clock, which the kernel reads at boot, goes by the same
+		// The machine's own clock, which the kernel reads at boot, goes by the same
 		// clock; otherwise it would be the host's.
 		"-rtc", "base=utc,clock=vm",
 	)

@@ -5,6 +5,8 @@ import (
 	"os/exec"
 	"testing"
 	"time"
+
+	"github.com/finwait/finwait/harness/kernel"
 )
 
 // BenchmarkBoot measures from the start of QEMU to its end, in turns: the bare
@@ -13,7 +15,7 @@ import (
 // payload does next to nothing.
 func BenchmarkBoot(b *testing.B) {
 	payload := build(b).does("report", "0")
-	bare := buildProgram(b, "./testdata/bare")
+	bare := buildProgram(b, kernel.AMD64, "./testdata/bare")
 	for _, k := range oldestAndNewest(b) {
 		b.Run(k.Release, func(b *testing.B) {
 			m := Machine{Kernel: k, Modules: []string{"veth", "sch_netem"}}

@@ -161,14 +161,19 @@ func (p testPayload) does(args ...string) Payload {
 
 func build(tb testing.TB) testPayload {
 	tb.Helper()
-	return testPayload{Payload{Init: buildProgram(tb, "./init"), Binary: buildProgram(tb, "./testdata/payload")}}
+	return buildFor(tb, kernel.AMD64)
 }
 
-func buildProgram(tb testing.TB, source string) (path string) {
+func buildFor(tb testing.TB, arch kernel.Arch) testPayload {
+	tb.Helper()
+	return testPayload{Payload{Init: buildProgram(tb, arch, "./init"), Binary: buildProgram(tb, arch, "./testdata/payload")}}
+}
+
+func buildProgram(tb testing.TB, arch kernel.Arch, source string) (path string) {
 	tb.Helper()
 	path = filepath.Join(tb.TempDir(), filepath.Base(source))
 	command := exec.Command("go", "build", "-ldflags=-s -w", "-o", path, source)
-	command.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64")
+	command.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+string(arch))
 	if out, err := command.CombinedOutput(); err != nil {
 		tb.Fatalf("build %s: %v\n%s", source, err, out)
 	}
@@ -184,10 +189,17 @@ func run(tb testing.TB, m Machine, p Payload) (lines []string, result Result, er
 
 func ignore([]byte) {}
 
-// cachedKernels gives the kernels in the user's cache, from old to new.
+// cachedKernels gives the amd64 kernels in the user's cache, from old to new.
 func cachedKernels(tb testing.TB) []kernel.Image {
 	tb.Helper()
-	needQEMU(tb)
+	return cachedKernelsFor(tb, kernel.AMD64)
+}
+
+func cachedKernelsFor(tb testing.TB, wanted kernel.Arch) []kernel.Image {
+	tb.Helper()
+	if err := Available(wanted); err != nil {
+		tb.Skip(err)
+	}
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		tb.Skipf("no cache to take a kernel from: %v", err)
@@ -198,14 +210,17 @@ func cachedKernels(tb testing.TB) []kernel.Image {
 	}
 	var images []kernel.Image
 	for _, modules := range folders {
-		images = append(images, kernel.Image{
-			Release: filepath.Base(modules),
-			Vmlinuz: filepath.Join(modules, "..", "..", "..", "vmlinuz"),
-			Modules: modules,
-		})
+		vmlinuz := filepath.Join(modules, "..", "..", "..", "vmlinuz")
+		arch, err := kernel.Identify(vmlinuz)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		if arch == wanted {
+			images = append(images, kernel.Image{Release: filepath.Base(modules), Arch: arch, Vmlinuz: vmlinuz, Modules: modules})
+		}
 	}
 	if len(images) == 0 {
-		tb.Skipf("no kernel in the cache %s: run make gate once", cache)
+		tb.Skipf("no kernel for %s in the cache %s: run make vm-test once", wanted, cache)
 	}
 	slices.SortFunc(images, func(a, b kernel.Image) int {
 		return cmp.Or(slices.Compare(series(a), series(b)), strings.Compare(a.Release, b.Release))

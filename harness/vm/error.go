@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -27,20 +28,18 @@ const (
 // advice is what to do about a failure.
 func (r Reason) advice() string {
 	switch r {
-	case NoQEMU:
-		return "install it (on Debian and Ubuntu the package qemu-system-x86) or put it into PATH"
 	case NotAKernel:
-		return "what is needed is a bzImage for x86-64, which distributions install as vmlinuz-RELEASE"
+		return "what is needed is a bzImage for x86-64 or an Image for arm64, which distributions install as vmlinuz-RELEASE"
 	case Refused:
 		return "the machine is known to work with QEMU 7.2 as Debian builds it"
 	case NeverBooted:
-		return "if it is only slow, give it more patience; if not, it may lack a driver for QEMU's pc machine, its serial port or an initramfs"
+		return "if it is only slow, give it more patience; if not, it may lack a driver for QEMU's machine, its serial ports or an initramfs"
 	case SetupFailed:
 		return "the kernel may lack a file system or a serial driver that every distribution's kernel has"
 	case ModuleFailed:
 		return "take the modules from the same package as the kernel"
 	case NotExecuted:
-		return "it has to be a statically linked program for linux/amd64: build it with CGO_ENABLED=0"
+		return "it has to be a statically linked program for the architecture of the kernel: build it with CGO_ENABLED=0"
 	case Panicked:
 		return "what the console shows before it tells what led to it"
 	case Ended:
@@ -61,6 +60,8 @@ type Error struct {
 	Reason Reason
 	// Err is what was seen of it.
 	Err error
+	// Advice is what to do about it, where that is not the same for each of the kind.
+	Advice string
 	// Console holds the last lines that the guest printed.
 	Console []string
 }
@@ -69,7 +70,7 @@ type Error struct {
 func (e *Error) Error() string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "boot %s: %s: %v", e.Kernel, e.Reason, e.Err)
-	if advice := e.Reason.advice(); advice != "" {
+	if advice := cmp.Or(e.Advice, e.Reason.advice()); advice != "" {
 		fmt.Fprintf(&text, "; %s", advice)
 	}
 	if len(e.Console) > 0 {
@@ -82,7 +83,11 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.Err }
 
 func (m Machine) failure(reason Reason, err error) *Error {
-	return &Error{Kernel: m.name(), Reason: reason, Err: err}
+	failed := &Error{Kernel: m.name(), Reason: reason, Err: err}
+	if reason == NoQEMU {
+		failed.Advice = m.architecture().install()
+	}
+	return failed
 }
 
 // name gives the kernel as errors call it.

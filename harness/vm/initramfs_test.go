@@ -20,7 +20,7 @@ func TestInitramfs(t *testing.T) {
 	g := NewWithT(t)
 	t.Setenv("TMPDIR", t.TempDir())
 	payload, modules := files(t)
-	initramfs, err := newInitramfs(payload, modules)
+	initramfs, err := Machine{}.newInitramfs(payload, modules)
 	g.Expect(err).NotTo(HaveOccurred())
 	defer initramfs.Close()
 	g.Expect(temporaryFiles()).To(BeEmpty(), "the file has a name")
@@ -45,6 +45,7 @@ func TestInitramfs(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "plan")
 	g.Expect(os.WriteFile(path, []byte(contentOf(t, archive, "plan.json")), 0o644)).To(Succeed())
 	g.Expect(guest.ReadPlan(path)).To(Equal(guest.Plan{
+		Port:    "/dev/ttyS1",
 		Modules: []guest.Module{{Name: "veth", Path: "/modules/veth.ko"}, {Name: "sch_netem", Path: "/modules/sch_netem.ko"}},
 		Program: guest.Program{Path: "/bin/suite", Env: []string{"A=b"}},
 	}))
@@ -64,7 +65,7 @@ func TestInitramfsFails(t *testing.T) {
 			g := NewWithT(t)
 			payload, modules := files(t)
 			c.spoil(&payload, modules)
-			_, err := newInitramfs(payload, modules)
+			_, err := Machine{}.newInitramfs(payload, modules)
 			g.Expect(err).To(MatchError(ContainSubstring(c.want)))
 			g.Expect(temporaryFiles()).To(BeEmpty())
 		})
@@ -77,7 +78,7 @@ func TestInitramfsWithoutSpace(t *testing.T) {
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	g.Expect(err).NotTo(HaveOccurred())
 	defer full.Close()
-	g.Expect(writeInitramfs(full, payload, modules)).To(MatchError(syscall.ENOSPC))
+	g.Expect(writeInitramfs(full, "/dev/ttyS1", payload, modules)).To(MatchError(syscall.ENOSPC))
 	g.Expect(temporaryError("it", syscall.ENOSPC)).To(MatchError(ContainSubstring("point TMPDIR to")))
 }
 
@@ -85,7 +86,7 @@ func TestInitramfsWithoutFolder(t *testing.T) {
 	g := NewWithT(t)
 	t.Setenv("TMPDIR", filepath.Join(t.TempDir(), "missing"))
 	payload, modules := files(t)
-	_, err := newInitramfs(payload, modules)
+	_, err := Machine{}.newInitramfs(payload, modules)
 	g.Expect(err).To(MatchError(fs.ErrNotExist))
 }
 

@@ -39,7 +39,8 @@ const (
 type Machine struct {
 	Kernel kernel.Image
 	// Modules are the kernel modules to load before the payload starts, by
-	// name. Those that they depend on come by themselves.
+	// name. Those that they depend on come by themselves. Where the kernel has no
+	// folder of modules, all of them are taken to be built in.
 	Modules []string
 	// Clock is Virtual if it is empty.
 	Clock Clock
@@ -73,7 +74,7 @@ type Machine struct {
 }
 
 // A Payload is the program to run in the guest. Both files have to be
-// statically linked programs for linux/amd64, such as Go builds with
+// statically linked programs for the kernel's architecture, such as Go builds with
 // CGO_ENABLED=0.
 type Payload struct {
 	// Init is the file of the program in the folder init.
@@ -107,17 +108,18 @@ type Result struct {
 	Resumed bool
 }
 
-// Available returns an error that says what to install where nothing can be
-// booted on this machine.
-func Available() error {
-	if _, err := exec.LookPath(qemuProgram); err != nil {
-		return fmt.Errorf("%s: %w; %s", NoQEMU, err, NoQEMU.advice())
+// Available returns an error that says what to install where no kernel for an
+// architecture can be booted on this machine.
+func Available(arch kernel.Arch) error {
+	a, known := architectures[arch]
+	if !known {
+		return fmt.Errorf("no kernel for %s can be booted, only for %s and %s", arch, kernel.AMD64, kernel.ARM64)
+	}
+	if _, err := exec.LookPath(a.qemu); err != nil {
+		return fmt.Errorf("%s: %w; %s", NoQEMU, err, a.install())
 	}
 	return nil
 }
-
-// ownModules are the drivers of the machine's own devices.
-var ownModules = []string{"virtio_pci", "virtio_blk", "virtio_console"}
 
 // Run boots the machine, or has it go on from where it was kept, runs the payload and returns when QEMU has ended and
 // nothing of it is left. It calls line for every complete line that the
@@ -138,22 +140,27 @@ func (m Machine) Run(ctx context.Context, p Payload, line func([]byte)) (Result,
 
 // loadOrder are the modules of the machine, and those of its devices.
 func (m Machine) loadOrder() ([]kernel.Module, error) {
-	if m.Kernel.Modules == "" && len(m.Modules) == 0 {
+	if m.Kernel.Modules == "" {
 		return nil, nil // all that is needed is built in, or the guest will tell
 	}
-	return m.Kernel.LoadOrder(slices.Concat(ownModules, m.Modules)...)
+	own, err := m.Kernel.ModulesOf(ownNeeds...)
+	if err != nil {
+		return nil, err
+	}
+	return m.Kernel.LoadOrder(slices.Concat(own, m.Modules)...)
 }
 
 func (m Machine) run(ctx context.Context, p Payload, modules []kernel.Module, line func([]byte)) (Result, error) {
-	if err := m.check(); err != nil {
+	err := m.check()
+	if err != nil {
 		return Result{}, fmt.Errorf("boot %s: %w", m.name(), err)
 	}
-	program, err := exec.LookPath(qemuProgram)
+	if m.Kernel.Arch, err = kernel.Identify(m.Kernel.Vmlinuz); err != nil {
+		return Result{}, m.failure(NotAKernel, err)
+	}
+	program, err := exec.LookPath(m.architecture().qemu)
 	if err != nil {
 		return Result{}, m.failure(NoQEMU, err)
-	}
-	if err := checkBzImage(m.Kernel.Vmlinuz); err != nil {
-		return Result{}, m.failure(NotAKernel, err)
 	}
 	if m.accelerator, err = m.chooseAccelerator(ctx, program, p.Init); err != nil {
 		return Result{}, err

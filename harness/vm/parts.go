@@ -30,7 +30,7 @@ func (m Machine) prepare(program string, p Payload, modules []kernel.Module) (ma
 			made.close()
 		}
 	}()
-	if made.initramfs, err = newInitramfs(p, modules); err != nil {
+	if made.initramfs, err = m.newInitramfs(p, modules); err != nil {
 		return nil, err
 	}
 	info, err := made.initramfs.Stat()
@@ -57,7 +57,7 @@ func (p *parts) launch(m Machine) (*launch, error) {
 	if err != nil {
 		return nil, fmt.Errorf("boot %s: %w", m.name(), err)
 	}
-	l := &launch{args: m.machineArguments(p.size), disk: disk}
+	l := &launch{args: append(m.talking(), m.machineArguments(p.size)...), disk: disk}
 	l.add(
 		"-blockdev", "driver=file,node-name=errand,read-only=on,locking=off,filename="+l.inherit(disk),
 		"-device", "virtio-blk-pci,ioeventfd=off,drive=errand",

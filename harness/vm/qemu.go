@@ -13,8 +13,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const qemuProgram = "qemu-system-x86_64"
-
 // A qemu is a running QEMU.
 type qemu struct {
 	console, init, stream *spool
@@ -29,14 +27,17 @@ type qemu struct {
 type pipes struct{ console, init, stream *os.File }
 
 // talking are the machine's outputs, and its monitor.
-func talking() []string {
-	return []string{
+func (m Machine) talking() []string {
+	args := []string{
 		"-chardev", "file,id=console,path=" + pathOf(consoleFD), "-serial", "chardev:console",
-		"-chardev", "file,id=init,path=" + pathOf(initFD), "-serial", "chardev:init",
-		"-chardev", "file,id=stream,path=" + pathOf(streamFD),
+		"-chardev", "file,id=init,path=" + pathOf(initFD),
+	}
+	args = append(args, m.architecture().initPort...)
+	return append(args,
+		"-chardev", "file,id=stream,path="+pathOf(streamFD),
 		"-device", "virtio-serial-pci,ioeventfd=off", "-device", "virtserialport,nr=1,chardev=stream",
 		"-chardev", fmt.Sprintf("socket,id=monitor,fd=%d", monitorFD), "-mon", "chardev=monitor,mode=control",
-	}
+	)
 }
 
 // startQEMU starts QEMU such that it ends with this process, even one that is
@@ -68,7 +69,7 @@ func startQEMU(path string, l *launch) (_ *qemu, err error) {
 	}
 
 	var said bytes.Buffer
-	cmd := exec.Command(path, append(talking(), l.args...)...)
+	cmd := exec.Command(path, l.args...)
 	cmd.Stdout, cmd.Stderr = &said, &said
 	cmd.ExtraFiles = append([]*os.File{theirs.console, theirs.init, theirs.stream, theirEnd}, l.files...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{

@@ -124,7 +124,7 @@ func runForEver(vmlinuz string) error {
 	if err != nil {
 		return err
 	}
-	m := Machine{Kernel: kernel.Image{Vmlinuz: vmlinuz}}
+	m := Machine{Kernel: kernel.Image{Arch: kernel.AMD64, Vmlinuz: vmlinuz}}
 	parts, err := m.prepare(program, Payload{Init: os.Args[0], Binary: os.Args[0]}, nil)
 	if err != nil {
 		return err
@@ -156,7 +156,7 @@ func ends(pidfd int, patience time.Duration) (bool, error) {
 
 func endless(t *testing.T) Machine {
 	t.Helper()
-	return Machine{Kernel: kernel.Image{Source: "test/endless", Vmlinuz: writeEndlessKernel(t)}}
+	return Machine{Kernel: kernel.Image{Source: "test/endless", Arch: kernel.AMD64, Vmlinuz: writeEndlessKernel(t)}}
 }
 
 // expectNothingLeft looks for processes that were given the machine's kernel

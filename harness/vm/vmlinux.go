@@ -7,43 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"github.com/pierrec/lz4/v4"
-	"golang.org/x/sys/unix"
 )
-
-// openKernel opens what QEMU is to boot: the kernel itself, taken out of the
-// bzImage, where that is quick and the kernel can be entered there; else the
-// bzImage, whose own code then does the same in the guest, several times as slow. It is
-// in a file of its own, which whoever QEMU runs as can be given.
-// The kernel is then where it was linked to be: KASLR is the bzImage's.
-func (m Machine) openKernel() (*os.File, error) {
-	image, err := os.ReadFile(m.Kernel.Vmlinuz)
-	if err != nil {
-		return nil, err
-	}
-	if vmlinux, err := uncompressed(image); err == nil {
-		image = vmlinux
-	}
-	return memoryFile(image)
-}
-
-// memoryFile makes a file without a name.
-func memoryFile(content []byte) (*os.File, error) {
-	fd, err := unix.MemfdCreate("kernel", unix.MFD_CLOEXEC)
-	if err != nil {
-		return nil, fmt.Errorf("make a file for the kernel: %w", err)
-	}
-	file := os.NewFile(uintptr(fd), "kernel")
-	if _, err := file.Write(content); err != nil {
-		file.Close()
-		return nil, fmt.Errorf("write the kernel: %w", err)
-	}
-	return file, nil
-}
 
 // maxVmlinux bounds an uncompressed kernel, in octets. Debian's cloud kernels have
 // up to 60 MB.
@@ -53,10 +21,10 @@ const maxVmlinux = 512 << 20
 // payload_offset and payload_length). The error says why QEMU cannot boot it as it
 // is.
 func uncompressed(image []byte) ([]byte, error) {
-	if err := checkSetupHeader(image, int64(len(image))); err != nil {
-		return nil, err
+	if len(image) < 0x250 || string(image[0x202:0x206]) != "HdrS" {
+		return nil, errors.New("it has no x86 setup header")
 	}
-	if version := binary.LittleEndian.Uint16(image[0x206:]); version < 0x208 || len(image) < 0x250 {
+	if version := binary.LittleEndian.Uint16(image[0x206:]); version < 0x208 {
 		return nil, errors.New("its boot protocol is older than 2.08, and does not tell where the kernel is")
 	}
 	setupSectors := int64(max(image[0x1f1], 1))
@@ -100,7 +68,7 @@ func decompressor(payload []byte) (io.Reader, error) {
 	case bytes.HasPrefix(payload, []byte{0x02, 0x21, 0x4c, 0x18}):
 		return lz4.NewReader(r), nil
 	}
-	return nil, fmt.Errorf("the kernel is compressed in a way that takes long, or that is not known: it begins with %x", payload[:4])
+	return nil, fmt.Errorf("the kernel is compressed in a way that takes long, or that is not known: it begins with %x", payload[:min(4, len(payload))])
 }
 
 // checkPVH says whether the kernel has the entry point by which QEMU starts an

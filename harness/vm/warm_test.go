@@ -196,7 +196,7 @@ func TestWarmHangs(t *testing.T) {
 func keepEndless(t *testing.T, m Machine, p Payload) {
 	t.Helper()
 	g := NewWithT(t)
-	modules, err := m.Kernel.LoadOrder(ownModules...)
+	modules, err := m.loadOrder()
 	g.Expect(err).NotTo(HaveOccurred())
 	program, err := exec.LookPath(qemuProgram)
 	g.Expect(err).NotTo(HaveOccurred())

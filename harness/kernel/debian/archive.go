@@ -11,9 +11,6 @@ import (
 	"time"
 )
 
-// architecture is Debian's name for that of the kernels.
-const architecture = "amd64"
-
 // An Archive is Debian's archive as this machine sees it. The zero value works:
 // it finds mirrors and keys where the machine's package manager does, and keeps
 // indices and unpacked kernels in finwait in the user's cache folder

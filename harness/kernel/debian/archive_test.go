@@ -31,6 +31,8 @@ type fakeArchive struct {
 	t      *testing.T
 	key    *openpgp.Entity
 	server *httptest.Server
+	// arch is what is published is for.
+	arch kernel.Arch
 
 	mu    sync.Mutex
 	files map[string][]byte
@@ -44,6 +46,7 @@ func newFakeArchive(t *testing.T) *fakeArchive {
 	f := &fakeArchive{
 		t:       t,
 		key:     newKey(t),
+		arch:    kernel.AMD64,
 		files:   make(map[string][]byte),
 		special: make(map[string]http.HandlerFunc),
 		asked:   make(map[string]int),
@@ -149,13 +152,13 @@ type fakePackage struct {
 func (f *fakeArchive) publish(base, suite, fields string, packages ...fakePackage) {
 	f.t.Helper()
 	var index strings.Builder
-	fmt.Fprint(&index, "Package: bash\nVersion: 5.1-2\nArchitecture: amd64\nDescription: a shell\n it is large\n\n")
+	fmt.Fprint(&index, "Package: bash\nVersion: 5.1-2\nArchitecture: all\nDescription: a shell\n it is large\n\n")
 	for _, p := range packages {
 		deb := makeDeb(f.t, p.files)
-		file := fmt.Sprintf("pool/main/l/linux/%s_%s_amd64.deb", p.name, p.version)
+		file := fmt.Sprintf("pool/main/l/linux/%s_%s_%s.deb", p.name, p.version, f.arch)
 		f.files[base+"/"+file] = deb
-		fmt.Fprintf(&index, "Package: %s\nVersion: %s\nArchitecture: amd64\nDepends: %s\nFilename: %s\nSize: %d\nSHA256: %x\n\n",
-			p.name, p.version, p.depends, file, len(deb), sha256.Sum256(deb))
+		fmt.Fprintf(&index, "Package: %s\nVersion: %s\nArchitecture: %s\nDepends: %s\nFilename: %s\nSize: %d\nSHA256: %x\n\n",
+			p.name, p.version, f.arch, p.depends, file, len(deb), sha256.Sum256(deb))
 	}
 	compressed := compress(f.t, []byte(index.String()))
 	sum := fmt.Sprintf("%x", sha256.Sum256(compressed))
@@ -163,9 +166,9 @@ func (f *fakeArchive) publish(base, suite, fields string, packages ...fakePackag
 	if !strings.Contains(fields, "Date: ") {
 		fields += "Date: " + date(time.Now()) + "\n"
 	}
-	f.files[dist+"/main/binary-amd64/by-hash/SHA256/"+sum] = compressed
-	f.sign(dist, fmt.Sprintf("Origin: Debian\nSuite: %s\nCodename: %s\nAcquire-By-Hash: yes\n%sSHA256:\n %s %d main/binary-amd64/Packages.xz\n",
-		suite, suite, fields, sum, len(compressed)), f.key)
+	f.files[fmt.Sprintf("%s/main/binary-%s/by-hash/SHA256/%s", dist, f.arch, sum)] = compressed
+	f.sign(dist, fmt.Sprintf("Origin: Debian\nSuite: %s\nCodename: %s\nAcquire-By-Hash: yes\n%sSHA256:\n %s %d main/binary-%s/Packages.xz\n",
+		suite, suite, fields, sum, len(compressed), f.arch), f.key)
 }
 
 func (f *fakeArchive) sign(dist, text string, signers ...*openpgp.Entity) {
@@ -339,6 +342,19 @@ func noKernel(t *testing.T, a *Archive) {
 			t.Errorf("%s is in the cache", name)
 		}
 	}
+}
+
+// forARM64 makes packages those of an arm64 kernel.
+func forARM64(packages []fakePackage) []fakePackage {
+	rename := func(s string) string { return strings.ReplaceAll(s, "amd64", "arm64") }
+	for i, p := range packages {
+		files := make(map[string]string)
+		for name, content := range p.files {
+			files[rename(name)] = content
+		}
+		packages[i] = fakePackage{rename(p.name), p.version, rename(p.depends), files}
+	}
+	return packages
 }
 
 func suiteRef(name string) kernel.Reference {

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/finwait/finwait/harness/kernel"
 )
 
 // A pkg is a binary package as a Packages index describes it.
@@ -67,14 +69,14 @@ func extractKernels(w io.Writer, packages io.Reader) error {
 const maxParagraph = 8 << 20
 
 // parsePackages reads an index of packages, of which it leaves out those that are
-// not made for the architecture.
-func parsePackages(r io.Reader) ([]pkg, error) {
+// not made for an architecture.
+func parsePackages(r io.Reader, arch kernel.Arch) ([]pkg, error) {
 	var packages []pkg
 	for fields, err := range paragraphs(r) {
 		if err != nil {
 			return nil, err
 		}
-		if fields["architecture"] != architecture {
+		if fields["architecture"] != string(arch) {
 			continue
 		}
 		p := pkg{
@@ -182,7 +184,7 @@ func (p *pkg) isMeta() bool {
 
 // cloudKernel is what the packages of cloud kernels are called, the debug symbols
 // and the unsigned twins left out.
-var cloudKernel = regexp.MustCompile(`^linux-image-[0-9].*-cloud-` + architecture + `$`)
+var cloudKernel = regexp.MustCompile(`^linux-image-[0-9].*-cloud-(?:amd64|arm64)$`)
 
 // cloudVersion returns the cloud kernel that a version means: the one that has
 // it, or the highest of those that differ in the Debian revision only.

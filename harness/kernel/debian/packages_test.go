@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
+
+	"github.com/finwait/finwait/harness/kernel"
 )
 
 const someSHA256 = "6f0b2361dee2520fca3bd073a2734bec00241d2cb5779d917edc862051d8f59c"
@@ -53,7 +55,7 @@ func TestPackages(t *testing.T) {
 	g.Expect(extract.String()).NotTo(ContainSubstring("bash"))
 	g.Expect(extract.String()).NotTo(ContainSubstring("Package: linux-base\n"))
 
-	packages, err := parsePackages(&extract)
+	packages, err := parsePackages(&extract, kernel.AMD64)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(packages).To(Equal([]pkg{{
 		name:    "linux-image-cloud-amd64",
@@ -78,7 +80,7 @@ func TestDamagedPackages(t *testing.T) {
 		{"Source: linux", "Source\n linux", `is no "Field: value": "Source"`},
 	} {
 		damaged := strings.Replace(somePackages, test.line, test.instead, 1)
-		_, err := parsePackages(strings.NewReader(damaged))
+		_, err := parsePackages(strings.NewReader(damaged), kernel.AMD64)
 		NewWithT(t).Expect(err).To(MatchError(ContainSubstring(test.want)))
 	}
 }
@@ -122,11 +124,11 @@ func FuzzPackages(f *testing.F) {
 		if extract.Len() > len(text) {
 			t.Fatalf("%d bytes out of %d", extract.Len(), len(text))
 		}
-		all, err := parsePackages(strings.NewReader(text))
+		all, err := parsePackages(strings.NewReader(text), kernel.AMD64)
 		if err != nil {
 			return
 		}
-		kernels, err := parsePackages(&extract)
+		kernels, err := parsePackages(&extract, kernel.AMD64)
 		if err != nil {
 			t.Fatalf("cannot read what was kept: %v", err)
 		}

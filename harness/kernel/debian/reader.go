@@ -9,6 +9,8 @@ import (
 	"path"
 	"path/filepath"
 	"time"
+
+	"github.com/finwait/finwait/harness/kernel"
 )
 
 // maxInRelease bounds an InRelease file, in bytes. Those of Debian have up to
@@ -20,11 +22,12 @@ const maxInRelease = 8 << 20
 type reader struct {
 	*Archive
 	first, fallback []mirror
+	arch            kernel.Arch
 	folder          string // of the cache
 	keys            keyring
 }
 
-func (a *Archive) reader() (*reader, error) {
+func (a *Archive) reader(arch kernel.Arch) (*reader, error) {
 	first, fallback, err := a.mirrors()
 	if err != nil {
 		return nil, err
@@ -37,7 +40,7 @@ func (a *Archive) reader() (*reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &reader{Archive: a, first: first, fallback: fallback, folder: folder, keys: keys}, nil
+	return &reader{Archive: a, first: first, fallback: fallback, arch: arch, folder: folder, keys: keys}, nil
 }
 
 // entry returns the path of an entry of the cache.

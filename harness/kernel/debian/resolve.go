@@ -1,6 +1,7 @@
 package debian
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -12,16 +13,19 @@ import (
 
 // metapackage depends on the newest cloud kernel of a suite. The cloud flavour
 // has what a virtual machine needs and is a tenth of the size of the general one.
-const metapackage = "linux-image-cloud-" + architecture
+func metapackage(arch kernel.Arch) string { return "linux-image-cloud-" + string(arch) }
 
-// Resolve returns the kernel that a reference names, a DebianSuite or a
-// DebianVersion. The index is read anew each time; the kernel is downloaded and
+// Resolve returns the kernel that a reference names: a DebianSuite, a DebianVersion,
+// or Packages, for which nothing is asked of a mirror. The index is read anew each time; the kernel is downloaded and
 // unpacked into the cache unless it is there.
 func (a *Archive) Resolve(ctx context.Context, ref kernel.Reference) (kernel.Image, error) {
+	if ref.Origin == kernel.Packages {
+		return a.resolveFiles(ctx, ref)
+	}
 	if ref.Origin != kernel.DebianSuite && ref.Origin != kernel.DebianVersion {
 		return kernel.Image{}, fmt.Errorf("%q names no kernel of Debian", ref)
 	}
-	r, err := a.reader()
+	r, err := a.reader(cmp.Or(ref.Arch, kernel.Native()))
 	if err != nil {
 		return kernel.Image{}, err
 	}
@@ -48,6 +52,7 @@ func (r *reader) resolve(ctx context.Context, ref kernel.Reference) (kernel.Imag
 		return kernel.Image{}, err
 	}
 	image.Source = ref.String()
+	image.Arch = r.arch
 	image.Notes = notes
 	return image, nil
 }
@@ -70,9 +75,9 @@ func (r *reader) find(ctx context.Context, ref kernel.Reference) (parts []pkg, n
 // newest returns the packages that hold the suite's newest cloud kernel, the one
 // that is called after it first.
 func (s suite) newest() ([]pkg, error) {
-	newest := s.packages.newest(metapackage)
+	newest := s.packages.newest(metapackage(s.arch))
 	if newest == nil {
-		return nil, fmt.Errorf("debian/%s has no cloud kernel: it has no package %s", s.name, metapackage)
+		return nil, fmt.Errorf("debian/%s has no cloud kernel: it has no package %s", s.name, metapackage(s.arch))
 	}
 	parts, err := s.packages.parts(newest)
 	if err != nil {
@@ -136,17 +141,5 @@ func (a *Archive) unpackPackage(ctx context.Context, p pkg, folder string, unpac
 		return err
 	}
 	defer os.Remove(local)
-	deb, err := os.Open(local)
-	if err != nil {
-		return err
-	}
-	defer deb.Close()
-	report := func(done int64) {
-		a.progress(Progress{Step: Unpack, File: name, Done: done, Total: p.Size})
-	}
-	if err := unpack.unpack(ctx, &meter{deb, 0, report}); err != nil {
-		return fmt.Errorf("unpack %s: %w", name, err)
-	}
-	report(p.Size)
-	return nil
+	return a.unpackFile(ctx, local, p.Size, unpack)
 }

@@ -317,7 +317,7 @@ func TestBetween(t *testing.T) {
 	}
 
 	for _, ends := range [][2]string{{"6.1.9-1", "7.3~rc7-1~exp1"}, {"7.3~rc7-1~exp1", "6.1.9-1"}} {
-		versions, notes, err := f.archive().Between(t.Context(), ends[0], ends[1])
+		versions, notes, err := f.archive().Between(t.Context(), kernel.AMD64, ends[0], ends[1])
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(versions).To(Equal([]string{"6.1.9-1", "6.1.10-1", "7.3~rc7-1~exp1"}))
 		g.Expect(notes).To(ConsistOf(
@@ -325,10 +325,10 @@ func TestBetween(t *testing.T) {
 			"left out, because no suite has all of their packages: 7.2.13-1",
 		))
 	}
-	versions, _, err := f.archive().Between(t.Context(), "6.1.9-1", "6.1.10-1")
+	versions, _, err := f.archive().Between(t.Context(), kernel.AMD64, "6.1.9-1", "6.1.10-1")
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(versions).To(Equal([]string{"6.1.9-1", "6.1.10-1"}))
-	_, _, err = f.archive().Between(t.Context(), "6.1.9-1", "6.1.11-1")
+	_, _, err = f.archive().Between(t.Context(), kernel.AMD64, "6.1.9-1", "6.1.11-1")
 	g.Expect(err).To(MatchError(ContainSubstring("no suite of Debian has a cloud kernel of version 6.1.11-1")))
 	g.Expect(f.requests(".deb")).To(Equal(0), "no kernel is downloaded")
 }
@@ -429,4 +429,25 @@ func TestOtherReferences(t *testing.T) {
 	t.Parallel()
 	_, err := new(Archive).Resolve(t.Context(), kernel.Reference{Origin: kernel.Host})
 	NewWithT(t).Expect(err).To(MatchError(`"host" names no kernel of Debian`))
+}
+
+func TestResolveForAnotherArchitecture(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	f := newFakeArchive(t)
+	f.publish("/debian", "bookworm", "", single("6.1.0-9", "6.1.9-1")...)
+	f.arch = kernel.ARM64
+	f.publish("/debian", "trixie", "", forARM64(single("6.12.1", "6.12.1-1"))...)
+	a := f.archive()
+	arm64 := func(suite string) kernel.Reference {
+		return kernel.Reference{Origin: kernel.DebianSuite, Name: suite, Arch: kernel.ARM64}
+	}
+	image, err := a.Resolve(t.Context(), arm64("trixie"))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(image.Source).To(Equal("debian/trixie:arm64"))
+	g.Expect(image.Arch).To(Equal(kernel.ARM64))
+	g.Expect(image.Release).To(Equal("6.12.1-cloud-arm64"))
+
+	_, err = a.Resolve(t.Context(), arm64("bookworm"))
+	g.Expect(err).To(MatchError(ContainSubstring("debian/bookworm has no packages for arm64: its index does not list main/binary-arm64/Packages.xz")))
 }

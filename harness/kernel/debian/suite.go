@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/finwait/finwait/harness/kernel"
 	"github.com/finwait/finwait/harness/kernel/internal/decompress"
 )
 
@@ -19,6 +20,7 @@ import (
 // that update it.
 type suite struct {
 	name     string
+	arch     kernel.Arch
 	packages index
 	// notes are what the user should know of the indices that this comes from.
 	notes []string
@@ -54,7 +56,7 @@ func (r *reader) suite(ctx context.Context, name string) (suite, error) {
 	if err := group.Wait(); err != nil {
 		return suite{}, err
 	}
-	all := suite{name: name}
+	all := suite{name: name, arch: r.arch}
 	for _, part := range read {
 		all.packages = append(all.packages, part.packages...)
 		all.notes = append(all.notes, part.notes...)
@@ -111,27 +113,28 @@ func (r *reader) companion(ctx context.Context, name string, main verified) (sui
 
 // packagesFile is the index of the packages of the component that kernels are
 // in, below dists/SUITE.
-const packagesFile = "main/binary-" + architecture + "/Packages.xz"
+func packagesFile(arch kernel.Arch) string { return "main/binary-" + string(arch) + "/Packages.xz" }
 
 // packages reads the kernel packages in the index that rel vouches for.
 func (r *reader) packages(ctx context.Context, name string, rel verified) (suite, error) {
-	want, ok := rel.Files[packagesFile]
+	file := packagesFile(r.arch)
+	want, ok := rel.Files[file]
 	if !ok {
-		return suite{}, fmt.Errorf("debian/%s has no packages for %s: its index does not list %s", name, architecture, packagesFile)
+		return suite{}, fmt.Errorf("debian/%s has no packages for %s: its index does not list %s", name, r.arch, file)
 	}
 	folder := r.entry("packages", want.SHA256+extractForm)
 	err := produce(ctx, folder, func(partial string) error {
 		return r.fetchPackages(ctx, remoteFile{
 			mirrors: rel.mirrors,
-			path:    packagesPath(name, rel.release, want),
-			name:    path.Join(name, packagesFile),
+			path:    packagesPath(path.Join("dists", name, file), rel.release, want),
+			name:    path.Join(name, file),
 			digest:  want,
 		}, partial)
 	})
 	if err != nil {
 		return suite{}, fmt.Errorf("get the packages of debian/%s: %w", name, err)
 	}
-	packages, err := readPackages(filepath.Join(folder, extractFile))
+	packages, err := readPackages(filepath.Join(folder, extractFile), r.arch)
 	if err != nil {
 		return suite{}, fmt.Errorf("the packages of debian/%s in %s are damaged: %w; remove that folder", name, folder, err)
 	}
@@ -141,18 +144,17 @@ func (r *reader) packages(ctx context.Context, name string, rel verified) (suite
 	return suite{name: name, packages: packages, notes: rel.notes}, nil
 }
 
-func readPackages(path string) (index, error) {
+func readPackages(path string, arch kernel.Arch) (index, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	return parsePackages(bytes.NewReader(text))
+	return parsePackages(bytes.NewReader(text), arch)
 }
 
 // packagesPath is where a mirror has the index: under its hash if it can be,
 // because then a mirror that is just being updated does not mix two of them up.
-func packagesPath(name string, rel *release, want digest) string {
-	file := path.Join("dists", name, packagesFile)
+func packagesPath(file string, rel *release, want digest) string {
 	if rel.ByHash {
 		return path.Join(path.Dir(file), "by-hash", "SHA256", want.SHA256)
 	}
@@ -179,7 +181,7 @@ func (r *reader) fetchPackages(ctx context.Context, f remoteFile, folder string)
 		return err
 	}
 	defer compressed.Close()
-	text, err := decompress.Reader(packagesFile, compressed)
+	text, err := decompress.Reader(f.name, compressed)
 	if err != nil {
 		return fmt.Errorf("%s: %w", f.path, err)
 	}

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/finwait/finwait/harness/kernel"
 )
 
 // knownSuites are the suites of Debian that have a kernel of their own, oldest
@@ -40,10 +42,10 @@ type Suite struct {
 	Err error
 }
 
-// Suites returns, for each known suite, its newest cloud kernel, without
-// downloading any. What is wrong with one suite is said there.
+// Suites returns, for each known suite, its newest cloud kernel for this machine's
+// architecture, without downloading any. What is wrong with one suite is said there.
 func (a *Archive) Suites(ctx context.Context) ([]Suite, error) {
-	r, err := a.reader()
+	r, err := a.reader(kernel.Native())
 	if err != nil {
 		return nil, err
 	}
@@ -57,12 +59,12 @@ func (a *Archive) Suites(ctx context.Context) ([]Suite, error) {
 	return offers, nil
 }
 
-// Between returns the package versions of the cloud kernels that are not older than one
-// of two and not newer than the other, oldest first, and what the user should know of the
-// search, a line each. They are what the known suites have. Kernels that have lost one
-// of their packages are left out, and named.
-func (a *Archive) Between(ctx context.Context, one, other string) (versions, notes []string, err error) {
-	r, err := a.reader()
+// Between returns the package versions of the cloud kernels for an architecture that are
+// not older than one of two and not newer than the other, oldest first, and what the
+// user should know of the search, a line each. They are what the known suites have.
+// Kernels that have lost one of their packages are left out, and named.
+func (a *Archive) Between(ctx context.Context, arch kernel.Arch, one, other string) (versions, notes []string, err error) {
+	r, err := a.reader(arch)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -33,6 +34,13 @@ type unpacker struct {
 
 // unpack writes the content of the package deb, a file of the format of deb(5).
 func (u *unpacker) unpack(ctx context.Context, deb io.Reader) error {
+	return readMember(deb, "data.tar", func(content io.Reader) error {
+		return u.unpackTar(ctx, tar.NewReader(content))
+	})
+}
+
+// readMember has the first member of a package whose name begins so read, decompressed.
+func readMember(deb io.Reader, prefix string, read func(content io.Reader) error) error {
 	archive, err := newArReader(deb)
 	if err != nil {
 		return err
@@ -40,12 +48,12 @@ func (u *unpacker) unpack(ctx context.Context, deb io.Reader) error {
 	for {
 		name, content, err := archive.next()
 		if errors.Is(err, io.EOF) {
-			return errors.New("it has no data.tar")
+			return fmt.Errorf("it has no %s", prefix)
 		}
 		if err != nil {
 			return err
 		}
-		if !strings.HasPrefix(name, "data.tar") {
+		if !strings.HasPrefix(name, prefix) {
 			continue
 		}
 		data, err := decompress.Reader(name, content)
@@ -53,7 +61,7 @@ func (u *unpacker) unpack(ctx context.Context, deb io.Reader) error {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 		defer data.Close()
-		if err := u.unpackTar(ctx, tar.NewReader(data)); err != nil {
+		if err := read(data); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 		return nil
@@ -137,8 +145,11 @@ func (u *unpacker) write(name string, content io.Reader) error {
 func unpackedImage(folder string) (kernel.Image, error) {
 	modules := filepath.Join(folder, "lib", "modules")
 	releases, err := os.ReadDir(modules)
+	if errors.Is(err, fs.ErrNotExist) {
+		return kernel.Image{}, errors.New("it holds no modules")
+	}
 	if err != nil {
-		return kernel.Image{}, fmt.Errorf("it holds no modules: %w", err)
+		return kernel.Image{}, fmt.Errorf("look for its modules: %w", err)
 	}
 	if len(releases) != 1 {
 		return kernel.Image{}, fmt.Errorf("it holds the modules of %d kernels, not of one", len(releases))
@@ -151,6 +162,11 @@ func unpackedImage(folder string) (kernel.Image, error) {
 		Release: releases[0].Name(),
 		Vmlinuz: vmlinuz,
 		Modules: filepath.Join(modules, releases[0].Name()),
+	}
+	if config := filepath.Join(folder, "config"); exists(config) {
+		if image.Options, err = kernel.ReadConfig(config); err != nil {
+			return kernel.Image{}, err
+		}
 	}
 	if !exists(filepath.Join(image.Modules, "modules.builtin")) {
 		return kernel.Image{}, errors.New("it holds no modules.builtin, the list of what is built in")

@@ -15,11 +15,11 @@ import (
 // stream its name. The port's own has the number of its device in it.
 func awaitDevices() error {
 	if _, err := awaitDevice(guest.DiskPath); err != nil {
-		return err
+		return fmt.Errorf("%w (the kernel needs CONFIG_VIRTIO_PCI and CONFIG_VIRTIO_BLK, and their modules if they are m)", err)
 	}
 	port, err := awaitDevice("/dev/vport*p1")
 	if err != nil {
-		return err
+		return fmt.Errorf("%w (the kernel needs CONFIG_VIRTIO_CONSOLE, and its module if it is m)", err)
 	}
 	return os.Symlink(port, guest.StreamPath)
 }

@@ -14,20 +14,20 @@ import (
 type host struct{ port *os.File }
 
 // openHost opens the port and makes it carry bytes as they are.
-func openHost() (host, error) {
-	fd, err := unix.Open(guest.InitPath, unix.O_WRONLY|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+func openHost(path string) (host, error) {
+	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return host{}, fmt.Errorf("open %s: %w (the kernel needs CONFIG_SERIAL_8250 with two ports)", guest.InitPath, err)
+		return host{}, fmt.Errorf("open %s: %w (the kernel needs CONFIG_SERIAL_8250 with as many ports, and on arm64 CONFIG_SERIAL_8250_PCI)", path, err)
 	}
 	mode, err := unix.IoctlGetTermios(fd, unix.TCGETS)
 	if err != nil {
-		return host{}, fmt.Errorf("read the mode of %s: %w", guest.InitPath, err)
+		return host{}, fmt.Errorf("read the mode of %s: %w", path, err)
 	}
 	mode.Oflag &^= unix.OPOST
 	if err := unix.IoctlSetTermios(fd, unix.TCSETS, mode); err != nil {
-		return host{}, fmt.Errorf("set the mode of %s: %w", guest.InitPath, err)
+		return host{}, fmt.Errorf("set the mode of %s: %w", path, err)
 	}
-	return host{os.NewFile(uintptr(fd), guest.InitPath)}, nil
+	return host{os.NewFile(uintptr(fd), path)}, nil
 }
 
 // send returns once the message has left the guest.

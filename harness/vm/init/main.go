@@ -31,13 +31,13 @@ func run() error {
 	if err := mountAll(); err != nil {
 		return err
 	}
-	host, err := openHost()
+	plan, err := guest.ReadPlan(guest.PlanPath)
 	if err != nil {
 		return err
 	}
-	plan, err := guest.ReadPlan(guest.PlanPath)
+	host, err := openHost(plan.Port)
 	if err != nil {
-		return host.fail(guest.Setup, err)
+		return err
 	}
 	if err := loadAll(plan.Modules); err != nil {
 		return host.fail(guest.Load, err)

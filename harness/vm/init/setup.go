@@ -11,19 +11,19 @@ import (
 )
 
 func mountAll() error {
-	for _, m := range []struct{ kind, at string }{
-		{"devtmpfs", "/dev"},
-		{"proc", "/proc"},
-		{"sysfs", "/sys"},
-		{"tmpfs", "/tmp"},
-		{"tmpfs", "/run"},
-		{"cgroup2", "/sys/fs/cgroup"},
+	for _, m := range []struct{ kind, at, option string }{
+		{"devtmpfs", "/dev", "CONFIG_DEVTMPFS"},
+		{"proc", "/proc", "CONFIG_PROC_FS"},
+		{"sysfs", "/sys", "CONFIG_SYSFS"},
+		{"tmpfs", "/tmp", "CONFIG_TMPFS"},
+		{"tmpfs", "/run", "CONFIG_TMPFS"},
+		{"cgroup2", "/sys/fs/cgroup", "CONFIG_CGROUPS"},
 	} {
 		if err := os.MkdirAll(m.at, 0o755); err != nil {
 			return err
 		}
 		if err := unix.Mount(m.kind, m.at, m.kind, 0, ""); err != nil {
-			return fmt.Errorf("mount %s on %s: %w", m.kind, m.at, err)
+			return fmt.Errorf("mount %s on %s: %w (the kernel needs %s)", m.kind, m.at, err, m.option)
 		}
 	}
 	return nil

@@ -13,9 +13,6 @@ import (
 const (
 	PlanPath    = "/plan.json"
 	ModulesPath = "/modules"
-	// InitPath is the second serial port, which init's messages go to: it is there
-	// before any module is.
-	InitPath = "/dev/ttyS1"
 	// StreamPath is the port of the only virtio-serial device, which is the
 	// payload's. One program at a time can have it open.
 	StreamPath = "/dev/stream"
@@ -26,6 +23,8 @@ const (
 // A Plan is what init has to do before anything is known of what the guest is for:
 // load the modules in their order, and start the program if it is to be held.
 type Plan struct {
+	// Port is the device that init's messages go to.
+	Port    string   `json:"port"`
 	Modules []Module `json:"modules,omitempty"`
 	Program Program  `json:"program"`
 }

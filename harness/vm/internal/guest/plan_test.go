@@ -14,6 +14,7 @@ import (
 func TestPlan(t *testing.T) {
 	g := NewWithT(t)
 	plan := guest.Plan{
+		Port:    "/dev/ttyS1",
 		Modules: []guest.Module{{Name: "veth", Path: "/modules/veth.ko"}, {Name: "sch_netem", Path: "/modules/sch_netem.ko"}},
 		Program: guest.Program{Path: "/bin/suite", Env: []string{"A=\"\x01"}, Held: true},
 	}

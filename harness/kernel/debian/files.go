@@ -1,0 +1,163 @@
+package debian
+
+import (
+	"archive/tar"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+
+	"github.com/finwait/finwait/harness/kernel"
+)
+
+// A packageFile is a package that nobody vouches for: a file on this machine's disk.
+type packageFile struct {
+	path    string
+	size    int64
+	sha256  string
+	version string // that it says of itself
+}
+
+// resolveFiles returns the kernel that the files of a reference to Packages hold
+// together. It is unpacked into the cache unless it is there.
+func (a *Archive) resolveFiles(ctx context.Context, ref kernel.Reference) (kernel.Image, error) {
+	fail := func(err error) (kernel.Image, error) { return kernel.Image{}, fmt.Errorf("%v: %w", ref, err) }
+	cache, err := a.cacheFolder()
+	if err != nil {
+		return fail(err)
+	}
+	var files []packageFile
+	sum := sha256.New()
+	for _, path := range ref.Files() {
+		file, err := openPackageFile(path)
+		if err != nil {
+			return fail(err)
+		}
+		files = append(files, file)
+		fmt.Fprintln(sum, file.sha256)
+	}
+	folder := filepath.Join(cache, "debian", "kernels", fmt.Sprintf("files_%.16x", sum.Sum(nil)))
+	err = produce(ctx, folder, func(partial string) error { return a.unpackFiles(ctx, files, partial) })
+	if err != nil {
+		return fail(err)
+	}
+	image, err := unpackedImage(folder)
+	if err != nil {
+		return fail(fmt.Errorf("the unpacked kernel in %s is damaged: %w; remove that folder", folder, err))
+	}
+	if image.Arch, err = kernel.Identify(image.Vmlinuz); err != nil {
+		return fail(err)
+	}
+	image.Source = ref.String()
+	image.Version = files[0].version
+	for _, file := range files {
+		image.Notes = append(image.Notes, fmt.Sprintf("no signed index vouches for the file %s, sha256 %s", file.path, file.sha256))
+	}
+	return image, nil
+}
+
+// openPackageFile reads what is to be known of a package before it is unpacked.
+func openPackageFile(path string) (packageFile, error) {
+	deb, err := os.Open(path)
+	if err != nil {
+		return packageFile{}, err
+	}
+	defer deb.Close()
+	info, err := deb.Stat()
+	if err != nil {
+		return packageFile{}, err
+	}
+	if !info.Mode().IsRegular() {
+		return packageFile{}, fmt.Errorf("%s is not a file: a folder into which packages were unpacked is dir:%s", path, path)
+	}
+	sum := sha256.New()
+	size, err := io.Copy(sum, deb)
+	if err != nil {
+		return packageFile{}, fmt.Errorf("%s: %w", path, err)
+	}
+	if _, err := deb.Seek(0, io.SeekStart); err != nil {
+		return packageFile{}, fmt.Errorf("%s: %w", path, err)
+	}
+	control, err := readControl(deb)
+	if err != nil {
+		return packageFile{}, fmt.Errorf("%s is no package of Debian's kind: %w", path, err)
+	}
+	return packageFile{path: path, size: size, sha256: hex.EncodeToString(sum.Sum(nil)), version: control["version"]}, nil
+}
+
+// maxControl bounds the file in which a package describes itself, in bytes.
+const maxControl = 1 << 20
+
+// readControl reads the control file of a package, deb-control(5).
+func readControl(deb io.Reader) (fields paragraph, err error) {
+	err = readMember(deb, "control.tar", func(content io.Reader) error {
+		files := tar.NewReader(content)
+		for {
+			header, err := files.Next()
+			if errors.Is(err, io.EOF) {
+				return errors.New("it holds no control file")
+			}
+			if err != nil {
+				return err
+			}
+			if path.Clean(header.Name) != "control" {
+				continue
+			}
+			for fields, err = range paragraphs(io.LimitReader(files, maxControl)) {
+				return err
+			}
+			return errors.New("its control file is empty")
+		}
+	})
+	return fields, err
+}
+
+// unpackFiles unpacks packages into one folder, and checks that they hold a kernel.
+func (a *Archive) unpackFiles(ctx context.Context, files []packageFile, folder string) error {
+	root, err := os.OpenRoot(folder)
+	if err != nil {
+		return writeError(folder, err)
+	}
+	defer root.Close()
+	unpack := &unpacker{folder: root, left: maxUnpacked}
+	for _, file := range files {
+		if err := a.unpackFile(ctx, file.path, file.size, unpack); err != nil {
+			return err
+		}
+	}
+	image, err := unpackedImage(folder)
+	if err != nil {
+		return fmt.Errorf("%w: a kernel may be in several packages, name all of them, with commas between", err)
+	}
+	if _, err := kernel.Identify(image.Vmlinuz); err != nil {
+		return fmt.Errorf("its vmlinuz: %w", errors.Unwrap(err)) // without the path, which is gone by then
+	}
+	release, err := kernel.ReleaseOf(image.Vmlinuz)
+	if err == nil && release != "" && release != image.Release {
+		err = fmt.Errorf("the kernel in it is %s, and the modules are of %s: name packages of one kernel", release, image.Release)
+	}
+	return err
+}
+
+// unpackFile unpacks a package that is on this machine's disk.
+func (a *Archive) unpackFile(ctx context.Context, path string, size int64, unpack *unpacker) error {
+	name := filepath.Base(path)
+	deb, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer deb.Close()
+	report := func(done int64) {
+		a.progress(Progress{Step: Unpack, File: name, Done: done, Total: size})
+	}
+	if err := unpack.unpack(ctx, &meter{deb, 0, report}); err != nil {
+		return fmt.Errorf("unpack %s: %w", name, err)
+	}
+	report(size)
+	return nil
+}
