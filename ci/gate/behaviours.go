@@ -48,7 +48,7 @@ Exit status: 0 as expected, or nothing is expected, 1 the gate could not do its 
 	flags.IntVar(&a.trials, "trials", 1, "make each experiment `N` times")
 	flags.StringVar(&a.out, "out", filepath.Join("finwait-out", "behaviours"), "the `DIR` for records, and for what was sent and received")
 	coldFlag(cmd, &a.cold)
-	mirrorFlag(cmd, &a.mirrors)
+	a.addArchiveFlags(cmd)
 	return cmd
 }
 

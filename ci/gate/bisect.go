@@ -46,7 +46,7 @@ between that could not be told.`,
 	flags.IntVar(&b.trials, "trials", 3, "play the scenario `N` times on each")
 	flags.StringVar(&b.out, "out", filepath.Join("finwait-out", "bisect"), "the `DIR` for bisect.json, records and ladders")
 	coldFlag(cmd, &b.cold)
-	mirrorFlag(cmd, &b.mirrors)
+	b.addArchiveFlags(cmd)
 	_ = cmd.MarkFlagRequired("good") // there are such flags
 	_ = cmd.MarkFlagRequired("bad")
 	return cmd
@@ -106,7 +106,7 @@ func (b bisection) search(ctx context.Context, references []kernel.Reference) (*
 	if ends[0].Version == ends[1].Version {
 		return nil, fmt.Errorf("both --good and --bad are kernel %s: there is nothing between them", ends[0].Version)
 	}
-	archive := b.archive()
+	archive := b.archive(b.stderr)
 	versions, notes, err := archive.Between(ctx, ends[0].Arch, ends[0].Version, ends[1].Version)
 	if err != nil {
 		return nil, err

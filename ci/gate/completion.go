@@ -23,13 +23,15 @@ func complete(root *cobra.Command) {
 		"version":    cobra.NoFileCompletions,
 		"compare":    files("json", "map"),
 		"matrix":     files("yaml", "yml", "json"),
-		"ladder":     scenarioThenRecords,
+		"ladder":     scenarioThen(files("json")),
+		"bisect":     scenarioThen(cobra.NoFileCompletions),
+		stepName:     scenarioThen(kernelArguments),
 		"export":     recordThenScenario,
 	}
 	flags := map[string]cobra.CompletionFunc{
-		"baseline": func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return kernelNames(), cobra.ShellCompDirectiveNoFileComp
-		},
+		"baseline":     anyKernel,
+		"good":         anyKernel,
+		"bad":          anyKernel,
 		"clock":        cobra.FixedCompletions([]string{string(vm.Virtual), string(vm.Real)}, cobra.ShellCompDirectiveNoFileComp),
 		"format":       cobra.FixedCompletions(slices.Sorted(maps.Keys(formats)), cobra.ShellCompDirectiveNoFileComp),
 		"out":          cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs),
@@ -37,6 +39,9 @@ func complete(root *cobra.Command) {
 		"trials":       cobra.NoFileCompletions,
 		"mirror":       cobra.NoFileCompletions,
 		"shard":        cobra.NoFileCompletions,
+		"budget":       cobra.NoFileCompletions,
+		"want":         cobra.NoFileCompletions,
+		"expect":       files("yaml", "yml"),
 	}
 	for _, cmd := range root.Commands() {
 		cmd.ValidArgsFunction = arguments[cmd.Name()]
@@ -57,6 +62,10 @@ func kernelNames() []string {
 	return names
 }
 
+func anyKernel(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return kernelNames(), cobra.ShellCompDirectiveNoFileComp
+}
+
 // kernelArguments leaves out what is there already: a kernel is not named twice.
 func kernelArguments(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	return slices.DeleteFunc(kernelNames(), func(name string) bool { return slices.Contains(args, name) }),
@@ -67,14 +76,16 @@ func files(extensions ...string) cobra.CompletionFunc {
 	return cobra.FixedCompletions(extensions, cobra.ShellCompDirectiveFilterFileExt)
 }
 
-// scenarioThenRecords offers the scenarios of the records in the folder where gate run
-// leaves them, for a record is named after the scenario.
-func scenarioThenRecords(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
-	if len(args) > 0 {
-		return files("json")(cmd, args, typed)
+// scenarioThen offers the scenarios of the records in the folder where gate run leaves
+// them, and then what else the command takes.
+func scenarioThen(others cobra.CompletionFunc) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return others(cmd, args, typed)
+		}
+		records, _ := filepath.Glob(filepath.Join("finwait-out", "*", recordFileName)) // the pattern is well formed
+		return scenariosIn(records...), cobra.ShellCompDirectiveNoFileComp
 	}
-	records, _ := filepath.Glob(filepath.Join("finwait-out", "*", recordFileName)) // the pattern is well formed
-	return scenariosIn(records...), cobra.ShellCompDirectiveNoFileComp
 }
 
 func recordThenScenario(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {

@@ -45,7 +45,7 @@ func exploreCommand() *cobra.Command {
 	flags.BoolVar(&e.bounds.All, "all", false, "play equivalent orders too, instead of one for all of them, and hold them against each other")
 	flags.StringVar(&e.out, "out", "finwait-out", "the `DIR` for the maps")
 	coldFlag(cmd, &e.cold)
-	mirrorFlag(cmd, &e.mirrors)
+	e.addArchiveFlags(cmd)
 	return cmd
 }
 

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -28,8 +27,8 @@ type bootable struct {
 
 func kernelsCommand() *cobra.Command {
 	var (
-		mirrors []string
-		asJSON  bool
+		o      archiveOptions
+		asJSON bool
 	)
 	cmd := &cobra.Command{
 		Use:   "kernels",
@@ -38,9 +37,7 @@ func kernelsCommand() *cobra.Command {
   gate kernels --json | jq -c '[.[] | select(.error == null) | .kernel]'`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			progress := newProgress(cmd.ErrOrStderr())
-			archive := &debian.Archive{Mirrors: mirrors, Progress: progress.show, Notice: progress.say}
-			suites, err := archive.Suites(cmd.Context())
+			suites, err := o.archive(cmd.ErrOrStderr()).Suites(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -52,7 +49,7 @@ func kernelsCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON, for a matrix of jobs: an object for each kernel")
-	mirrorFlag(cmd, &mirrors)
+	o.addArchiveFlags(cmd)
 	return cmd
 }
 
@@ -88,10 +85,4 @@ func listKernels(w io.Writer, kernels []bootable) error {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", k.Kernel, cmp.Or(k.Release, "-"), cmp.Or(k.Version, "-"), strings.Join(remarks, "; "))
 	}
 	return table.Flush()
-}
-
-// mirrorFlag has the mirrors taken from the command line or the environment.
-func mirrorFlag(cmd *cobra.Command, mirrors *[]string) {
-	cmd.Flags().StringSliceVar(mirrors, "mirror", strings.Fields(os.Getenv("FINWAIT_MIRRORS")),
-		"`URI` of a mirror of Debian's archive, before the machine's own apt sources; also FINWAIT_MIRRORS, separated by spaces")
 }

@@ -71,7 +71,7 @@ for a workflow that starts a job for each kernel.`,
 	flags.BoolVar(&j.listed, "list", false, "play nothing, and print JSON: each kernel, and the part that is this kernel alone")
 	flags.StringVar(&j.out, "out", "finwait-out", "the `DIR` for records and reports")
 	coldFlag(cmd, &j.cold)
-	mirrorFlag(cmd, &j.mirrors)
+	j.addArchiveFlags(cmd)
 	cmd.MarkFlagsMutuallyExclusive("shard", "join", "list")
 	return cmd
 }
@@ -221,6 +221,7 @@ func (j matrixJob) playPart(ctx context.Context, kernels []string) error {
 func (j matrixJob) join(m matrix) error {
 	var (
 		records []*report.Record
+		found   []*report.Record
 		lost    []string
 	)
 	for _, source := range m.all() {
@@ -237,10 +238,11 @@ func (j matrixJob) join(m matrix) error {
 			if err := m.check(record, source); err != nil {
 				return fmt.Errorf("%s: %w: play it again", path, err)
 			}
+			found = append(found, record)
 		}
 		records = append(records, record)
 	}
-	if err := report.OneArchitecture(slices.DeleteFunc(slices.Clone(records), func(r *report.Record) bool { return r.Incomplete != "" && len(r.Scenarios) == 0 })); err != nil {
+	if err := report.OneArchitecture(found); err != nil {
 		return err
 	}
 	var failure error

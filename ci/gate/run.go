@@ -16,7 +16,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/finwait/finwait/harness/kernel"
-	"github.com/finwait/finwait/harness/kernel/debian"
 	"github.com/finwait/finwait/harness/report"
 	"github.com/finwait/finwait/harness/vm"
 )
@@ -30,7 +29,7 @@ type options struct {
 	budget      time.Duration
 	out         string
 	cold        bool
-	mirrors     []string
+	archiveOptions
 
 	stdout, stderr io.Writer
 }
@@ -60,7 +59,7 @@ func runCommand() *cobra.Command {
 	flags.DurationVar(&o.budget, "budget", 0, "play each scenario as often as there is time for in that `DURATION`, such as 10m; the first time is always whole")
 	flags.StringVar(&o.out, "out", "finwait-out", "the `DIR` for records and reports")
 	coldFlag(cmd, &o.cold)
-	mirrorFlag(cmd, &o.mirrors)
+	o.addArchiveFlags(cmd)
 	return cmd
 }
 
@@ -210,7 +209,7 @@ func (o options) check(references []kernel.Reference) error {
 // resolve finds every kernel before the first is booted, so that a mistake in
 // the last argument costs no time.
 func (o options) resolve(ctx context.Context, references []kernel.Reference) ([]kernel.Image, error) {
-	archive := o.archive()
+	archive := o.archive(o.stderr)
 	images := make([]kernel.Image, len(references))
 	for _, now := range []bool{true, false} { // what is at hand comes first
 		for i, ref := range references {
@@ -227,12 +226,6 @@ func (o options) resolve(ctx context.Context, references []kernel.Reference) ([]
 		}
 	}
 	return images, nil
-}
-
-// archive is Debian's, which tells on standard error what it does.
-func (o options) archive() *debian.Archive {
-	progress := newProgress(o.stderr)
-	return &debian.Archive{Mirrors: o.mirrors, Progress: progress.show, Notice: progress.say}
 }
 
 // firstLine is what of an error fits into a table; the rest of it is printed

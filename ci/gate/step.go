@@ -59,7 +59,7 @@ conclusive: git bisect skips it; 128 the gate could not do its work: git bisect 
 	flags.StringVar(&s.want, "want", "", "what a good kernel shows: the `OUTCOME` of the scenario (default: as a fixed kernel ends it) or the answer of the behaviour")
 	flags.IntVar(&s.trials, "trials", 3, "play the scenario `N` times: one that is not as it should be will do")
 	coldFlag(cmd, &s.cold)
-	mirrorFlag(cmd, &s.mirrors)
+	s.addArchiveFlags(cmd)
 	return cmd
 }
 
