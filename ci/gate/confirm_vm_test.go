@@ -43,12 +43,12 @@ func TestTheCaseIsConfirmed(t *testing.T) {
 	}
 }
 
-// An old kernel is no worse than itself, in as many rounds as there is time for.
+// An old kernel is no worse than itself, also where there is no time to play it again.
 func TestTheCaseOnOneKernelTwice(t *testing.T) {
 	g := NewWithT(t)
 	out := t.TempDir()
-	status, stdout, stderr := gate(t, "run", "--baseline", "debian/bullseye", "--budget", "30s", "--label-filter", theCase, "--out", out, "debian/bullseye")
+	status, stdout, stderr := gate(t, "run", "--baseline", "debian/bullseye", "--budget", "1s", "--label-filter", theCase, "--out", out, "debian/bullseye")
 	g.Expect(status).To(Equal(exitNoRegression), stdout+stderr)
-	g.Expect(stdout).To(ContainSubstring("all again, once on each kernel"))
+	g.Expect(stdout).To(ContainSubstring("--budget 1s is less than it takes to play each scenario once, which was done"))
 	g.Expect(changedTo(t, out, report.Same)).NotTo(BeEmpty())
 }
