@@ -11,9 +11,9 @@ mapfile -t words < <(xargs -n 1 printf '%s\n' <<<"$ARGUMENTS")
 status=0
 # In a group of lines that starts folded, for they are many.
 echo "::group::gate ${words[*]}"
-gate "${words[@]}" --out "$OUT" 2> >(tee "$RUNNER_TEMP/gate.err" >&2) || status=$?
-wait
+gate "${words[@]}" --out "$OUT" 2>"$RUNNER_TEMP/gate.err" || status=$?
 echo "::endgroup::"
+cat "$RUNNER_TEMP/gate.err" >&2
 
 if [[ -s $OUT/gate.md ]]; then
 	cat "$OUT/gate.md" >>"$GITHUB_STEP_SUMMARY"
