@@ -100,6 +100,22 @@ func TestAFullSocketAndItsMiniSocketWaitOneAfterTheOther(t *testing.T) {
 	}
 }
 
+// Only sock_diag tells of what becomes of a mini-socket, and it may be asked late: its timer
+// was set when the FIN came.
+func TestAWaitBeginsWithWhatSetItsTimer(t *testing.T) {
+	x := forgotten()
+	x.Server.Sightings = append(x.Server.Sightings, segment.Sighting{At: ms(1200), Segment: x.Client.Sightings[5].Segment})
+	asked := timer("TIME_WAIT", 1208, "timewait", 59_992)
+	asked.Earlier = ms(70)
+	last := len(x.Server.Notices) - 1
+	x.Server.Notices = append(x.Server.Notices[:last], asked)
+	x.Server.Notices = append(x.Server.Notices, sampled("CLOSE", 61_202, 4)...)
+	want := Wait{State: "TIME_WAIT", Timer: "timewait", At: ms(1200), For: time.Minute, Took: ms(60_002)}
+	if got := Judge(x).Waits[segment.Server]; len(got) != 3 || got[2] != want {
+		t.Errorf("it waited\n%v, the last should be\n%v", got, want)
+	}
+}
+
 // A wait that something else ended has no end; one that sock_diag tells of twice is one.
 func TestWhatIsNoWait(t *testing.T) {
 	x := unacknowledged()

@@ -32,7 +32,7 @@ func (t *Trial) readWaits(x *Exchange, s segment.Side) {
 	told := x.timersSet(s)
 	var waits []Wait
 	for i, n := range told {
-		w := Wait{State: n.To, Timer: n.Timer, At: last(moments, n.At)}
+		w := Wait{State: n.To, Timer: n.Timer, At: t.setAt(x, s, n)}
 		due := n.due()
 		w.For = due - w.At
 		ended := slices.IndexFunc(moments, func(m time.Duration) bool { return m > w.At && m >= due-x.Jiffy })
@@ -70,14 +70,37 @@ func (x *Exchange) timersSet(s segment.Side) (set []Notice) {
 // due is when the timer that a notice tells of is over.
 func (n Notice) due() time.Duration { return n.At + n.Expires }
 
+// setAt is when the timer was set that a notice tells of: when something last happened
+// at the end. What only sock_diag told of, a step inside of a mini-socket, was seen late;
+// its moment counts only where there is no other since the last question.
+func (t *Trial) setAt(x *Exchange, s segment.Side, n Notice) time.Duration {
+	at := last(t.heard(x, s), n.At)
+	if at < n.At-n.Earlier {
+		at = last(t.moments(x, s), n.At)
+	}
+	return at
+}
+
 // moments are when something happened at an end, in the order of time.
 func (t *Trial) moments(x *Exchange, s segment.Side) []time.Duration {
+	moments := t.heard(x, s)
+	for _, step := range t.Paths[s] {
+		moments = append(moments, step.At)
+	}
+	slices.Sort(moments)
+	return moments
+}
+
+// heard are the moments that were told as they came.
+func (t *Trial) heard(x *Exchange, s segment.Side) []time.Duration {
 	var moments []time.Duration
 	for _, seen := range x.End(s).Sightings {
 		moments = append(moments, seen.At)
 	}
 	for _, step := range t.Paths[s] {
-		moments = append(moments, step.At)
+		if !slices.Equal(step.Sources, []Source{SockDiag}) {
+			moments = append(moments, step.At)
+		}
 	}
 	// A path does not have where a mini-socket takes over in the same state.
 	for _, n := range x.End(s).Notices {
