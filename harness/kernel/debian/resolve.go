@@ -29,11 +29,18 @@ func (a *Archive) Resolve(ctx context.Context, ref kernel.Reference) (kernel.Ima
 	if err != nil {
 		return kernel.Image{}, err
 	}
+	var stale error // what is wrong with the first mirror's index tells more than that the others have none
 	for {
 		image, err := r.resolve(ctx, ref)
+		if err == nil {
+			return image, nil
+		}
+		if stale == nil {
+			stale = err
+		}
 		next := r.past(err)
 		if next == nil {
-			return image, err
+			return kernel.Image{}, stale
 		}
 		r = next
 	}

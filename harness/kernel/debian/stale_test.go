@@ -88,10 +88,16 @@ func TestNoMirrorsIndexIsGood(t *testing.T) {
 	a.Mirrors = []string{first.server.URL + "/debian", second.server.URL + "/debian"}
 	_, err := a.Resolve(t.Context(), suiteRef("sid"))
 	g.Expect(err).To(MatchError(SatisfyAll(
-		ContainSubstring("the index of "+second.server.URL+"/debian does not fit what the mirrors hold, as when one is being updated: try again later"),
+		ContainSubstring("the index of "+first.server.URL+"/debian does not fit what the mirrors hold, as when one is being updated: try again later"),
 		ContainSubstring("404 Not Found"),
 	)))
 	noKernel(t, a)
+
+	for path := range second.files {
+		delete(second.files, path)
+	}
+	_, err = a.Resolve(t.Context(), suiteRef("sid"))
+	g.Expect(err).To(MatchError(ContainSubstring("linux-image-6.1.0-1-cloud-amd64_6.1.4-1_amd64.deb")), "not that the other mirror has no such suite")
 }
 
 func TestMirrorThatIsTooSlow(t *testing.T) {
