@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -99,9 +100,10 @@ func TestInputsOfTheWorkflowBecomeAMatrix(t *testing.T) {
 		},
 		"what there is today": {
 			[]string{"KERNELS= ", "BASELINE=debian/bullseye"},
-			`{"kernels": ["debian/sid"], "baseline": "debian/bullseye", "label-filter": "", "trials": 1}`,
-			`[{"kernel": "debian/bullseye", "shard": "0/2"}, {"kernel": "debian/sid", "shard": "1/2"}]`, "",
+			`{"kernels": ["debian/trixie", "debian/sid"], "baseline": "debian/bullseye", "label-filter": "", "trials": 1}`,
+			`[{"kernel": "debian/bullseye", "shard": "0/3"}, {"kernel": "debian/trixie", "shard": "1/3"}, {"kernel": "debian/sid", "shard": "2/3"}]`, "",
 		},
+		"what cannot be had":    {[]string{"KERNELS= ", "NO_TRIXIE=1"}, "", "", "debian/trixie: no mirror has it"},
 		"a misspelt kernel":     {[]string{"KERNELS=bullseye"}, "", "", `"bullseye" names no kernel`},
 		"a list that is none":   {[]string{"KERNELS=[debian/sid"}, "", "", "invalid JSON"},
 		"a number that is none": {[]string{"KERNELS=host", "TRIALS=many"}, "", "", "trials"},
@@ -111,7 +113,10 @@ func TestInputsOfTheWorkflowBecomeAMatrix(t *testing.T) {
 			t.Parallel()
 			g := NewWithT(t)
 			j := newActionsJob(t, c.env...)
-			listed := []bootable{{Kernel: "host"}, {Kernel: "debian/bullseye"}, {Kernel: "debian/trixie", Error: "no mirror has it"}, {Kernel: "debian/sid"}}
+			listed := []bootable{{Kernel: "host"}, {Kernel: "debian/bullseye"}, {Kernel: "debian/trixie"}, {Kernel: "debian/sid"}}
+			if slices.Contains(c.env, "NO_TRIXIE=1") {
+				listed[2].Error = "no mirror has it"
+			}
 			text, err := json.Marshal(listed)
 			g.Expect(err).NotTo(HaveOccurred())
 			// Which kernels there are, a mirror says.
@@ -179,6 +184,17 @@ func TestArgumentsAreNotExpanded(t *testing.T) {
 	g.Expect(status).To(BeZero(), output)
 	g.Expect(output).To(ContainSubstring("<run><--label-filter><a && !b><$(touch><made)><*;><touch><made><--out><out>"))
 	g.Expect(filepath.Join(j.folder, "made")).NotTo(BeAnExistingFile())
+}
+
+func TestArgumentsAreWholeOrNothingRuns(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	j := newActionsJob(t, "OUT=out", "ARGUMENTS=run debian/bullseye 'debian/sid")
+	j.program("gate", `touch ran`)
+	status, output := j.run("gate.sh")
+	g.Expect(status).NotTo(BeZero())
+	g.Expect(output).To(ContainSubstring("unmatched single quote"))
+	g.Expect(filepath.Join(j.folder, "ran")).NotTo(BeAnExistingFile())
 }
 
 func TestTheRunnersKernelIsPlayedWithNetemWhereThereIsAPackage(t *testing.T) {

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/finwait/finwait/harness/kernel"
 	"github.com/finwait/finwait/harness/report"
 	"github.com/finwait/finwait/harness/vm"
 )
@@ -133,7 +134,18 @@ func parseMatrix(text []byte) (matrix, error) {
 	if m.Baseline != "" && slices.Contains(references[1:], references[0]) {
 		return matrix{}, fmt.Errorf("the kernel %v is named twice: each kernel of a matrix has one record", references[0])
 	}
+	m.rename(references)
 	return m, o.checkFlags()
+}
+
+// rename calls the kernels as records do: debian/trixie, on amd64, for debian/trixie:amd64.
+func (m *matrix) rename(references []kernel.Reference) {
+	if m.Baseline != "" {
+		m.Baseline, references = references[0].String(), references[1:]
+	}
+	for i, ref := range references {
+		m.Kernels[i] = ref.String()
+	}
 }
 
 // onOneLine is the first of what the reader found wrong, without the name of our type.
@@ -192,17 +204,17 @@ func (m matrix) cells() (cells []cell) {
 // playPart plays some of the kernels and leaves their records. Whether they regressed is
 // not for a part to say.
 func (j matrixJob) playPart(ctx context.Context, kernels []string) error {
+	for _, source := range kernels {
+		// A record of an earlier run must not stand in for one that this run never writes.
+		if err := os.RemoveAll(filepath.Dir(recordOf(j.out, source))); err != nil {
+			return fmt.Errorf("--out: clear what an earlier run has left: %w", err)
+		}
+	}
 	images, programs, err := j.prepare(ctx, kernels)
 	if err != nil {
 		return err
 	}
 	defer programs.remove()
-	for _, image := range images {
-		// A record of an earlier run must not stand in for one that this run never writes.
-		if err := os.RemoveAll(filepath.Dir(recordOf(j.out, image.Source))); err != nil {
-			return fmt.Errorf("--out: clear what an earlier run has left: %w", err)
-		}
-	}
 	records, err := j.play(ctx, images, programs)
 	for _, record := range records {
 		if err == nil && len(record.Scenarios) == 0 {

@@ -8,6 +8,7 @@ import (
 
 	. "github.com/onsi/gomega"
 
+	"github.com/finwait/finwait/harness/kernel"
 	"github.com/finwait/finwait/harness/report"
 	"github.com/finwait/finwait/harness/teardown"
 )
@@ -202,6 +203,29 @@ func TestAPartOfAMatrixIsPlayed(t *testing.T) {
 	status, _, stderr = gate(t, "matrix", path, "--shard", "0/1", "--out", out)
 	g.Expect(status).To(Equal(exitFailed), stderr)
 	g.Expect(recordOf(out, "host")).NotTo(BeAnExistingFile())
+}
+
+// What keeps a part from being begun leaves no record of an earlier run in its place.
+func TestAPartThatCannotBeginLeavesNoRecord(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	out := t.TempDir()
+	old := recordOf(out, "debian/trixie")
+	g.Expect(os.MkdirAll(filepath.Dir(old), 0o755)).To(Succeed())
+	g.Expect(os.WriteFile(old, []byte("{}"), 0o600)).To(Succeed())
+	path := matrixFile(t, "kernels: [debian/trixie]\n")
+	status, _, stderr := gate(t, "matrix", path, "--shard", "0/1", "--out", out, "--keyring", filepath.Join(out, "none"))
+	g.Expect(status).To(Equal(exitFailed), stderr)
+	g.Expect(old).NotTo(BeAnExistingFile())
+}
+
+// A kernel has one name, whatever it is called.
+func TestAMatrixCallsKernelsAsRecordsDo(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	native := string(kernel.Native())
+	g.Expect(parseMatrix([]byte("baseline: debian/sid:" + native + "\nkernels: [\"debian/trixie:" + native + "\"]\n"))).To(
+		Equal(matrix{Baseline: "debian/sid", Kernels: []string{"debian/trixie"}, Clock: "virtual", Trials: 1}))
 }
 
 func FuzzParseMatrix(f *testing.F) {

@@ -65,7 +65,7 @@ func (s *session) unsettled() (names []string) {
 }
 
 // played is how many trials each of the scenarios has, at least, on each kernel that
-// plays it; without names, each that is judged.
+// plays it; without names, each that there is.
 func (s *session) played(names []string) int {
 	least := -1
 	for _, record := range s.begun() {

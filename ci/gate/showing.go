@@ -87,7 +87,7 @@ func (o options) show(ctx context.Context, image kernel.Image, p programs, name 
 	shown.record.Accelerator = string(guest.Accelerator)
 	switch {
 	case ctx.Err() != nil:
-		return showing{}, err
+		return showing{}, cmp.Or(err, context.Cause(ctx))
 	case err != nil && !isToBlame(err) && guest.Status == 0:
 		return showing{}, err
 	case err != nil:

@@ -6,7 +6,9 @@
 #   GITHUB_STEP_SUMMARY  gets gate.md, or what was wrong
 set -euo pipefail
 
-mapfile -t words < <(xargs -n 1 printf '%s\n' <<<"$ARGUMENTS")
+words=$(xargs -n 1 printf '%s\n' <<<"$ARGUMENTS") # fails at a quote that is not closed
+mapfile -t words <<<"$words"
+rm -f "$OUT/gate.md" # of a step before
 
 status=0
 # In a group of lines that starts folded, for they are many.

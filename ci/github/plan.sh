@@ -12,8 +12,14 @@ if [[ ${KERNELS-} =~ ^[[:space:]]*\[ ]]; then
 elif [[ ${KERNELS-} =~ [^[:space:]] ]]; then
 	kernels=$(jq -Rsc '[splits("\\s+") | select(. != "")]' <<<"$KERNELS")
 else
-	kernels=$(gate kernels --json | jq -c --arg baseline "${BASELINE-}" \
-		'[.[] | select(.error == null) | .kernel | select(. != "host" and . != $baseline)]')
+	listed=$(gate kernels --json)
+	lost=$(jq -r '.[] | select(.error != null) | "\(.kernel): \(.error)"' <<<"$listed")
+	if [[ -n $lost ]]; then
+		echo "not all kernels can be had; name those that are to be played, to do without:" >&2
+		echo "$lost" >&2
+		exit 1
+	fi
+	kernels=$(jq -c --arg baseline "${BASELINE-}" '[.[].kernel | select(. != "host" and . != $baseline)]' <<<"$listed")
 fi
 matrix=$(jq -nc --argjson kernels "$kernels" --arg baseline "${BASELINE-}" --arg filter "${LABEL_FILTER-}" --arg trials "${TRIALS:-1}" \
 	'{$kernels, baseline: $baseline, "label-filter": $filter, trials: ($trials | tonumber? // .)}')

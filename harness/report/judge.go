@@ -17,6 +17,10 @@ const (
 	// leastShift is the smallest change of a share that counts, one trial in a hundred: two
 	// shares are the same only where there are enough trials to know that they are no further apart.
 	leastShift = 0.01
+	// looks is how often a run looks at a scenario, at most, while its trials double: when
+	// it was among those that looked worse, when all were played again, and
+	// when a budget came to its end.
+	looks = 3
 	// Enough is how many trials of a scenario on each kernel tell that what all of
 	// them did on the one and none on the other is no chance, among some hundreds of
 	// scenarios: there are 2.7 million ways to choose 12 of 24.
@@ -32,16 +36,16 @@ type family struct {
 }
 
 // level is how improbable a difference has to be to be believed, if it is looked for in
-// so many tests of one scenario. A run looks at a scenario again whenever it has
-// doubled its trials, from Enough on, and may stop because of what it finds. So the k-th
-// look gets 1/(k(k+1)) of the whole: however many there are, that adds up to no more
-// than all of it, which 1/k does not.
+// so many tests of one scenario. A run looks at a scenario again and again, and may stop
+// because of what it finds. So what is looked for in the k-th doubling of its trials, from
+// Enough on, gets 1/(k(k+1)) of the whole: however many there are, that adds up to no more than
+// all of it, which 1/k does not.
 func (f family) level(tests, trials int) float64 {
-	look := 1.0
+	doubling := 1.0
 	if trials > Enough {
-		look += math.Ceil(math.Log2(float64(trials) / Enough))
+		doubling += math.Ceil(math.Log2(float64(trials) / Enough))
 	}
-	return falseAlarm / 2 / float64(f.scenarios) / float64(tests) / (look * (look + 1))
+	return falseAlarm / 2 / float64(f.scenarios) / float64(tests) / (doubling * (doubling + 1)) / looks
 }
 
 // lacking is the severity of a trial that ended as expected, and lacks something else
