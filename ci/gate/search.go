@@ -3,12 +3,14 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 
 	"github.com/finwait/finwait/harness/kernel"
+	"github.com/finwait/finwait/harness/kernel/debian"
 )
 
 // A search looks, in a row of kernels, for where a good one comes next to a bad one.
@@ -130,6 +132,8 @@ func (s *search) try(ctx context.Context, version string) (step, error) {
 	switch {
 	case ctx.Err() != nil:
 		return step{}, fmt.Errorf("%s was not tried: %w", version, context.Cause(ctx))
+	case err != nil && !errors.Is(err, debian.ErrGone) && !isToBlame(err):
+		return step{}, err // as when a mirror is down: that says nothing of the kernel
 	case err != nil:
 		image = kernel.Image{Source: "debian/" + version, Version: version}
 		shown.why = "it cannot be had: " + strings.TrimSuffix(firstLine(err.Error()), ":")

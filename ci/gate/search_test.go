@@ -12,10 +12,11 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/finwait/finwait/harness/kernel"
+	"github.com/finwait/finwait/harness/kernel/debian"
 )
 
 // played is a row of kernels, oldest first, each with what it shows: '-' clean, '+'
-// retransmitted, '!' reset, '?' nothing, '~' it cannot be had.
+// retransmitted, '!' reset, '?' nothing, '~' it cannot be had any more, '/' nor can anything.
 type played string
 
 var plays = map[byte]showing{
@@ -48,8 +49,11 @@ func (p played) search(goodFirst bool) (*search, *bytes.Buffer) {
 	s := &search{
 		good: image(versions[len(p)-1]), bad: image(versions[0]), versions: versions, stdout: out,
 		resolve: func(_ context.Context, v string) (kernel.Image, error) {
-			if p.of(v) == '~' {
-				return kernel.Image{}, errors.New("no mirror gives it:\n\thttp://mirror: 404")
+			switch p.of(v) {
+			case '~':
+				return kernel.Image{}, fmt.Errorf("%w:\n\thttp://mirror: 404", debian.ErrGone)
+			case '/':
+				return kernel.Image{}, errors.New("no route to host")
 			}
 			return image(v), nil
 		},
@@ -108,7 +112,7 @@ func TestSearchSaysWhyOneIsSkipped(t *testing.T) {
 	t.Parallel()
 	for row, why := range map[played]string{
 		"+?-": "skip  debian/1.0.1-1: it does not boot; 0 left\n",
-		"+~-": "skip  debian/1.0.1-1: it cannot be had: no mirror gives it; 0 left\n",
+		"+~-": "skip  debian/1.0.1-1: it cannot be had: no mirror has it any more; 0 left\n",
 		"+!-": "skip  debian/1.0.1-1: reset: neither clean nor retransmitted; 0 left\n",
 	} {
 		g := NewWithT(t)
@@ -121,6 +125,16 @@ func TestSearchSaysWhyOneIsSkipped(t *testing.T) {
 		g.Expect(text.String()).To(HavePrefix("\nthe first good kernel is debian/1.0.2-1: clean\n" +
 			"or one of those that could not be told: 1.0.1-1\nthe last bad one is debian/1.0.0-1: retransmitted\n"))
 	}
+}
+
+// A mirror that is down says nothing of the kernels that it has.
+func TestSearchEndsWhereNothingCanBeHad(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	s, out := played("+/-").search(false)
+	_, err := s.run(t.Context())
+	g.Expect(err).To(MatchError(ContainSubstring("no route to host")))
+	g.Expect(out.String()).NotTo(ContainSubstring("skip"))
 }
 
 func TestSearchWantsItsEndsToBeWhatTheyAreCalled(t *testing.T) {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -50,7 +51,13 @@ conclusive: git bisect skips it; 128 the gate could not do its work: git bisect 
   gate step --want retransmitted overtaken-fin/server-shutdown/ipv4 build:.
   gate step --want accepted behaviour/zero-window-fin debian/6.1.170-3`,
 		Args: cobra.ExactArgs(2),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			// A program that panics exits with 2, which git takes for a bad commit.
+			defer func() {
+				if fault := recover(); fault != nil {
+					err = fmt.Errorf("%v\n%s", fault, debug.Stack())
+				}
+			}()
 			s.stdout, s.stderr = cmd.OutOrStdout(), cmd.ErrOrStderr()
 			return s.run(cmd.Context(), args[0], args[1])
 		},

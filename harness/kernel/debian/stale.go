@@ -18,7 +18,11 @@ func (e *staleError) Error() string {
 		e.index, e.failed)
 }
 
-func (e *staleError) Unwrap() error { return e.failed }
+func (e *staleError) Unwrap() []error { return []error{e.failed, ErrGone} }
+
+// ErrGone is in an error of [Archive.Resolve] where mirrors are in reach, and none has what
+// an index names: it may have had it once.
+var ErrGone = errors.New("no mirror has it any more")
 
 // An otherFileError says that what a mirror has is not the file that the index
 // vouches for.

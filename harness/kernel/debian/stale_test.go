@@ -91,6 +91,7 @@ func TestNoMirrorsIndexIsGood(t *testing.T) {
 		ContainSubstring("the index of "+first.server.URL+"/debian does not fit what the mirrors hold, as when one is being updated: try again later"),
 		ContainSubstring("404 Not Found"),
 	)))
+	g.Expect(err).To(MatchError(ErrGone))
 	noKernel(t, a)
 
 	for path := range second.files {
