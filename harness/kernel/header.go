@@ -16,23 +16,28 @@ import (
 // says why it is none of them, or that it is not whole: QEMU runs whatever it is
 // given, and then nothing ever happens.
 func Identify(path string) (Arch, error) {
-	file, err := os.Open(path)
+	file, err := openKernel(path)
 	if err != nil {
-		return "", fmt.Errorf("open the kernel: %w", err)
+		return "", err
 	}
 	defer file.Close()
 	info, err := file.Stat()
 	if err != nil {
 		return "", err
 	}
-	if !info.Mode().IsRegular() {
-		return "", fmt.Errorf("%s: it is not a file", path)
-	}
 	arch, err := identify(file, info.Size())
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", path, err)
 	}
 	return arch, nil
+}
+
+func openKernel(path string) (*os.File, error) {
+	file, err := Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("open the kernel: %w", err)
+	}
+	return file, nil
 }
 
 // headerEnd is where the part of a kernel's file ends that is looked at first.
@@ -144,9 +149,9 @@ func identifyGzip(file io.Reader) (Arch, error) {
 // ReleaseOf is what uname -r prints in a kernel, by an x86 kernel's setup header
 // (kernel_version), and empty where that does not tell, as with every arm64 kernel.
 func ReleaseOf(path string) (string, error) {
-	file, err := os.Open(path)
+	file, err := openKernel(path)
 	if err != nil {
-		return "", fmt.Errorf("open the kernel: %w", err)
+		return "", err
 	}
 	defer file.Close()
 	return releaseIn(file), nil

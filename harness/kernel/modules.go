@@ -92,7 +92,7 @@ func (img Image) LoadOrder(names ...string) ([]Module, error) {
 // that cannot decompress modules themselves (before 5.17, or without
 // CONFIG_MODULE_DECOMPRESS).
 func (m Module) Read() ([]byte, error) {
-	file, err := os.Open(m.Path)
+	file, err := Open(m.Path)
 	if err != nil {
 		return nil, fmt.Errorf("read module %s: %w", m.Name, err)
 	}
@@ -169,7 +169,7 @@ const BuiltRelease = "include/config/kernel.release"
 // modules.
 func builtFiles(tree string) (map[string]string, error) {
 	files := make(map[string]string)
-	list, err := os.ReadFile(filepath.Join(tree, "modules.order"))
+	list, err := readFile(filepath.Join(tree, "modules.order"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return files, nil
 	}
@@ -194,7 +194,7 @@ func builtFiles(tree string) (map[string]string, error) {
 // "kernel/net/ipv4/tcp_cubic.ko" for each module that is part of the kernel
 // (Documentation/kbuild/kbuild.rst).
 func builtinModules(folder string) (map[string]bool, error) {
-	list, err := os.ReadFile(filepath.Join(folder, "modules.builtin"))
+	list, err := readFile(filepath.Join(folder, "modules.builtin"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("the kernel's package holds no modules.builtin: %w", err)
 	}

@@ -2,7 +2,6 @@ package kernel
 
 import (
 	"fmt"
-	"os"
 	"strings"
 )
 
@@ -130,7 +129,7 @@ func (has inventory) state(need Need) state {
 
 // ReadConfig reads a kernel's configuration, its .config: the options that are y or m.
 func ReadConfig(path string) (map[string]byte, error) {
-	text, err := os.ReadFile(path)
+	text, err := readFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read a kernel's configuration: %w", err)
 	}
