@@ -17,9 +17,8 @@ import (
 
 // A packageFile is a package that nobody vouches for: a file on this machine's disk.
 type packageFile struct {
-	path    string
-	size    int64
-	sha256  string
+	path string
+	digest
 	version string // that it says of itself
 }
 
@@ -32,16 +31,16 @@ func (a *Archive) resolveFiles(ctx context.Context, ref kernel.Reference) (kerne
 		return fail(err)
 	}
 	var files []packageFile
-	sum := sha256.New()
+	var digests []digest
 	for _, path := range ref.Files() {
-		file, err := openPackageFile(path)
+		file, err := readPackageFile(path)
 		if err != nil {
 			return fail(err)
 		}
 		files = append(files, file)
-		fmt.Fprintln(sum, file.sha256)
+		digests = append(digests, file.digest)
 	}
-	folder := filepath.Join(cache, "debian", "kernels", fmt.Sprintf("files_%.16x", sum.Sum(nil)))
+	folder := filepath.Join(cache, "debian", "kernels", fmt.Sprintf("files_%.16x", unpackedSum(digests)))
 	err = produce(ctx, folder, func(partial string) error { return a.unpackFiles(ctx, files, partial) })
 	if err != nil {
 		return fail(err)
@@ -56,25 +55,21 @@ func (a *Archive) resolveFiles(ctx context.Context, ref kernel.Reference) (kerne
 	image.Source = ref.String()
 	image.Version = files[0].version
 	for _, file := range files {
-		image.Notes = append(image.Notes, fmt.Sprintf("no signed index vouches for the file %s, sha256 %s", file.path, file.sha256))
+		image.Notes = append(image.Notes, fmt.Sprintf("no signed index vouches for the file %s, sha256 %s", file.path, file.SHA256))
 	}
 	return image, nil
 }
 
-// openPackageFile reads what is to be known of a package before it is unpacked.
-func openPackageFile(path string) (packageFile, error) {
-	deb, err := os.Open(path)
+// readPackageFile reads what is to be known of a package before it is unpacked.
+func readPackageFile(path string) (packageFile, error) {
+	deb, err := kernel.Open(path)
+	if errors.Is(err, kernel.ErrNotAFile) {
+		return packageFile{}, fmt.Errorf("%w: a folder into which packages were unpacked is dir:%s", err, path)
+	}
 	if err != nil {
 		return packageFile{}, err
 	}
 	defer deb.Close()
-	info, err := deb.Stat()
-	if err != nil {
-		return packageFile{}, err
-	}
-	if !info.Mode().IsRegular() {
-		return packageFile{}, fmt.Errorf("%s is not a file: a folder into which packages were unpacked is dir:%s", path, path)
-	}
 	sum := sha256.New()
 	size, err := io.Copy(sum, deb)
 	if err != nil {
@@ -87,7 +82,7 @@ func openPackageFile(path string) (packageFile, error) {
 	if err != nil {
 		return packageFile{}, fmt.Errorf("%s is no package of Debian's kind: %w", path, err)
 	}
-	return packageFile{path: path, size: size, sha256: hex.EncodeToString(sum.Sum(nil)), version: control["version"]}, nil
+	return packageFile{path, digest{size, hex.EncodeToString(sum.Sum(nil))}, control["version"]}, nil
 }
 
 // maxControl bounds the file in which a package describes itself, in bytes.
@@ -126,7 +121,7 @@ func (a *Archive) unpackFiles(ctx context.Context, files []packageFile, folder s
 	defer root.Close()
 	unpack := &unpacker{folder: root, left: maxUnpacked}
 	for _, file := range files {
-		if err := a.unpackFile(ctx, file.path, file.size, unpack); err != nil {
+		if err := a.unpackFile(ctx, file.path, file.digest, unpack); err != nil {
 			return err
 		}
 	}
@@ -144,20 +139,29 @@ func (a *Archive) unpackFiles(ctx context.Context, files []packageFile, folder s
 	return err
 }
 
-// unpackFile unpacks a package that is on this machine's disk.
-func (a *Archive) unpackFile(ctx context.Context, path string, size int64, unpack *unpacker) error {
+// unpackFile unpacks a package that is on this machine's disk, and checks that it still
+// is the one that was read: the cache has what is unpacked by what it was made of.
+func (a *Archive) unpackFile(ctx context.Context, path string, want digest, unpack *unpacker) error {
 	name := filepath.Base(path)
-	deb, err := os.Open(path)
+	deb, err := kernel.Open(path)
 	if err != nil {
 		return err
 	}
 	defer deb.Close()
 	report := func(done int64) {
-		a.progress(Progress{Step: Unpack, File: name, Done: done, Total: size})
+		a.progress(Progress{Step: Unpack, File: name, Done: done, Total: want.Size})
 	}
-	if err := unpack.unpack(ctx, &meter{deb, 0, report}); err != nil {
+	sum := sha256.New()
+	content := io.TeeReader(&meter{deb, 0, report}, sum)
+	if err := unpack.unpack(ctx, content); err != nil {
 		return fmt.Errorf("unpack %s: %w", name, err)
 	}
-	report(size)
+	if _, err := io.Copy(io.Discard, content); err != nil {
+		return fmt.Errorf("unpack %s: %w", name, err)
+	}
+	if hex.EncodeToString(sum.Sum(nil)) != want.SHA256 {
+		return fmt.Errorf("unpack %s: it was replaced while it was read: run it again", name)
+	}
+	report(want.Size)
 	return nil
 }

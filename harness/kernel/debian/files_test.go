@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -134,6 +135,16 @@ func TestResolvePackageFiles(t *testing.T) {
 			}
 			finished(t, a)
 
+			// The form in which it lies there is part of what it is found by.
+			sum := sha256.New()
+			fmt.Fprintln(sum, unpackedForm)
+			for _, path := range ref.Files() {
+				deb, err := os.ReadFile(path)
+				g.Expect(err).NotTo(HaveOccurred())
+				fmt.Fprintf(sum, "%x\n", sha256.Sum256(deb))
+			}
+			g.Expect(filepath.Base(filepath.Dir(image.Vmlinuz))).To(Equal(fmt.Sprintf("files_%.16x", sum.Sum(nil))))
+
 			// What is unpacked is found by what it was made of.
 			again, err := a.Resolve(t.Context(), ref)
 			g.Expect(err).NotTo(HaveOccurred())
@@ -141,6 +152,34 @@ func TestResolvePackageFiles(t *testing.T) {
 			other, err := a.Resolve(t.Context(), packagesRef(writeDeb(t, ending, union(imageFiles, modulesFiles))))
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(other.Vmlinuz).NotTo(Equal(image.Vmlinuz))
+		})
+	}
+}
+
+// What is unpacked is what was read before, and nothing that took its place.
+func TestUnpackAReplacedPackageFile(t *testing.T) {
+	t.Parallel()
+	whole := union(imageFiles, modulesFiles)
+	for name, replace := range map[string]func(old, path string) error{
+		"another file": os.Rename,
+		"another content": func(old, path string) error {
+			content, err := os.ReadFile(old)
+			if err != nil {
+				return err
+			}
+			return os.WriteFile(path, content, 0o644)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := NewWithT(t)
+			path := writeDeb(t, ".xz", whole)
+			file, err := readPackageFile(path)
+			g.Expect(err).NotTo(HaveOccurred())
+			other := union(whole, map[string]string{"./boot/config-6.8.0-31-generic": "CONFIG_INET=m\n"})
+			g.Expect(replace(writeDeb(t, ".xz", other), path)).To(Succeed())
+			err = offline(t).unpackFiles(t.Context(), []packageFile{file}, t.TempDir())
+			g.Expect(err).To(MatchError("unpack linux.deb: it was replaced while it was read: run it again"))
 		})
 	}
 }
@@ -171,7 +210,7 @@ func TestResolvePackageFilesRefuses(t *testing.T) {
 		want string
 	}{
 		"no file":            {t.Context(), packagesRef("/nowhere.deb"), "deb:/nowhere.deb: open /nowhere.deb: no such file or directory"},
-		"a folder":           {t.Context(), packagesRef(folder), folder + " is not a file: a folder into which packages were unpacked is dir:" + folder},
+		"a folder":           {t.Context(), packagesRef(folder), folder + ": it is not a file: a folder into which packages were unpacked is dir:" + folder},
 		"text":               {t.Context(), packagesRef(write([]byte("<html>no</html>"))), "is no package of Debian's kind: not an ar archive"},
 		"an archive":         {t.Context(), packagesRef(write(makeAr(arMember{"x.o", ""}))), "is no package of Debian's kind: it has no control.tar"},
 		"an empty control":   {t.Context(), packagesRef(write(makeAr(arMember{"control.tar", string(tarOf(t, nil))}))), "control.tar: it holds no control file"},

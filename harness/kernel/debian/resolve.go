@@ -16,8 +16,8 @@ import (
 func metapackage(arch kernel.Arch) string { return "linux-image-cloud-" + string(arch) }
 
 // Resolve returns the kernel that a reference names: a DebianSuite, a DebianVersion,
-// or Packages, for which nothing is asked of a mirror. The index is read anew each time; the kernel is downloaded and
-// unpacked into the cache unless it is there.
+// or Packages, for which nothing is asked of a mirror. The index is read anew each
+// time; the kernel is downloaded and unpacked into the cache unless it is there.
 func (a *Archive) Resolve(ctx context.Context, ref kernel.Reference) (kernel.Image, error) {
 	if ref.Origin == kernel.Packages {
 		return a.resolveFiles(ctx, ref)
@@ -101,12 +101,21 @@ const unpackedForm = 1
 // kernelFolder is where the cache has a kernel. The hash in its name changes
 // with any change to the packages.
 func (r *reader) kernelFolder(parts []pkg) string {
+	var digests []digest
+	for _, p := range parts {
+		digests = append(digests, p.digest)
+	}
+	return r.entry("kernels", fmt.Sprintf("%s_%.8x", parts[0].version, unpackedSum(digests)))
+}
+
+// unpackedSum stands for what is made of some packages, in their order.
+func unpackedSum(packages []digest) []byte {
 	sum := sha256.New()
 	fmt.Fprintln(sum, unpackedForm)
-	for _, p := range parts {
+	for _, p := range packages {
 		fmt.Fprintln(sum, p.SHA256)
 	}
-	return r.entry("kernels", fmt.Sprintf("%s_%.8x", parts[0].version, sum.Sum(nil)))
+	return sum.Sum(nil)
 }
 
 // unpacked returns the kernel that is made of some packages.
@@ -148,5 +157,5 @@ func (a *Archive) unpackPackage(ctx context.Context, p pkg, folder string, unpac
 		return err
 	}
 	defer os.Remove(local)
-	return a.unpackFile(ctx, local, p.Size, unpack)
+	return a.unpackFile(ctx, local, p.digest, unpack)
 }
