@@ -51,8 +51,8 @@ type Machine struct {
 	MemoryMiB int
 	// Cache is the folder for what later runs go by: the machine as it is when it has
 	// booted, with the payload in its memory (some 100 MB), from which the next run
-	// of the same goes on instead of booting; and whether KVM works. It is made if it is missing. If Cache is
-	// empty, nothing is remembered.
+	// of the same goes on instead of booting; and whether KVM works. It is made if it
+	// is missing. If Cache is empty, nothing is remembered.
 	Cache string
 	// Cold has the machine boot, and not be kept, whatever is in the Cache.
 	Cold bool
@@ -121,11 +121,11 @@ func Available(arch kernel.Arch) error {
 	return nil
 }
 
-// Run boots the machine, or has it go on from where it was kept, runs the payload and returns when QEMU has ended and
-// nothing of it is left. It calls line for every complete line that the
-// payload writes to StreamPath, while the guest runs and from one goroutine;
-// the bytes are overwritten once line returns. A slow line or Console does not
-// hold up the guest.
+// Run boots the machine, or has it go on from where it was kept, runs the payload
+// and returns when QEMU has ended and nothing of it is left. It calls line for every
+// complete line that the payload writes to StreamPath, while the guest runs and from
+// one goroutine; the bytes are overwritten once line returns. A slow line or Console
+// does not hold up the guest.
 //
 // When the guest fails, the error is an [*Error] and Result holds what was
 // known by then. When ctx ends, QEMU is killed and the error wraps the
