@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 )
 
 // Identify tells from a kernel's own file for which architecture it is: an x86
@@ -144,36 +143,4 @@ func identifyGzip(file io.Reader) (Arch, error) {
 		return "", errNoKernel
 	}
 	return ARM64, nil
-}
-
-// ReleaseOf is what uname -r prints in a kernel, by an x86 kernel's setup header
-// (kernel_version), and empty where that does not tell, as with every arm64 kernel.
-func ReleaseOf(path string) (string, error) {
-	file, err := openKernel(path)
-	if err != nil {
-		return "", err
-	}
-	defer file.Close()
-	return releaseIn(file), nil
-}
-
-// maxVersion is how long the text is of which the release is the first word, in bytes.
-const maxVersion = 512
-
-func releaseIn(file io.ReaderAt) string {
-	begin := make([]byte, headerEnd)
-	if n, _ := file.ReadAt(begin, 0); n < len(begin) || !hasAt(begin, 0x202, "HdrS") {
-		return ""
-	}
-	at := int64(binary.LittleEndian.Uint16(begin[0x20e:]))
-	if at == 0 {
-		return ""
-	}
-	text := make([]byte, maxVersion)
-	n, _ := file.ReadAt(text, at+0x200)
-	words := strings.Fields(strings.SplitN(string(text[:n]), "\x00", 2)[0])
-	if len(words) == 0 {
-		return ""
-	}
-	return words[0]
 }

@@ -159,10 +159,6 @@ func moduleFiles(folder string) (map[string]string, error) {
 	return files, err
 }
 
-// BuiltRelease is the file of a tree in which a kernel has been built that says what
-// uname -r prints in it.
-const BuiltRelease = "include/config/kernel.release"
-
 // builtFiles finds the modules of a tree in which they have been built, by the list
 // that the build leaves at its top: a line such as "drivers/net/veth.o" for each, or
 // "kernel/drivers/net/veth.ko" before Linux 6.2. There is none where there are no

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"errors"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -21,6 +22,7 @@ func TestAFIFOIsNotAFile(t *testing.T) {
 		"a configuration":    {".config", func(_, path string) error { _, err := ReadConfig(path); return err }},
 		"what is built in":   {"modules.builtin", func(folder, _ string) error { _, err := builtinModules(folder); return err }},
 		"what was built":     {"modules.order", func(folder, _ string) error { _, err := builtFiles(folder); return err }},
+		"a built release":    {BuiltRelease, func(folder, _ string) error { _, err := ReadBuiltRelease(folder); return err }},
 		"a module":           {"veth.ko", func(_, path string) error { _, err := Module{Name: "veth", Path: path}.Read(); return err }},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -28,6 +30,7 @@ func TestAFIFOIsNotAFile(t *testing.T) {
 			g := NewWithT(t)
 			folder := t.TempDir()
 			path := filepath.Join(folder, c.file)
+			g.Expect(os.MkdirAll(filepath.Dir(path), 0o755)).To(Succeed())
 			g.Expect(unix.Mkfifo(path, 0o600)).To(Succeed())
 			read := make(chan error, 1)
 			go func() { read <- c.read(folder, path) }()

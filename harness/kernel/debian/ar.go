@@ -66,6 +66,9 @@ func (ar *arReader) next() (name string, content io.Reader, err error) {
 	}
 	// GNU ar ends names with a slash, dpkg-deb does not.
 	name = strings.TrimSuffix(strings.TrimRight(string(header[:16]), " "), "/")
+	if strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return "", nil, fmt.Errorf("a member has the name %q", name)
+	}
 	digits := strings.TrimRight(string(header[48:58]), " ")
 	size, err := strconv.ParseUint(digits, 10, 63)
 	if err != nil {

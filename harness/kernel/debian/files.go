@@ -11,6 +11,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 
 	"github.com/finwait/finwait/harness/kernel"
 )
@@ -60,6 +61,9 @@ func (a *Archive) resolveFiles(ctx context.Context, ref kernel.Reference) (kerne
 	return image, nil
 }
 
+// fileVersion is deb-version(7), of which a file that nobody vouches for may have any.
+var fileVersion = regexp.MustCompile(`^[0-9A-Za-z.+~:-]+$`)
+
 // readPackageFile reads what is to be known of a package before it is unpacked.
 func readPackageFile(path string) (packageFile, error) {
 	deb, err := kernel.Open(path)
@@ -82,7 +86,11 @@ func readPackageFile(path string) (packageFile, error) {
 	if err != nil {
 		return packageFile{}, fmt.Errorf("%s is no package of Debian's kind: %w", path, err)
 	}
-	return packageFile{path, digest{size, hex.EncodeToString(sum.Sum(nil))}, control["version"]}, nil
+	version := control["version"]
+	if version != "" && !fileVersion.MatchString(version) {
+		return packageFile{}, fmt.Errorf("%s is no package of Debian's kind: its control file has the version %.64q", path, version)
+	}
+	return packageFile{path, digest{size, hex.EncodeToString(sum.Sum(nil))}, version}, nil
 }
 
 // maxControl bounds the file in which a package describes itself, in bytes.

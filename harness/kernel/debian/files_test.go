@@ -197,6 +197,9 @@ func TestResolvePackageFilesRefuses(t *testing.T) {
 		NewWithT(t).Expect(os.WriteFile(path, content, 0o644)).To(Succeed())
 		return path
 	}
+	control := func(fields string) []byte {
+		return makeAr(arMember{"control.tar", string(tarOf(t, map[string]string{"./control": fields}))})
+	}
 	image, modules := writeDeb(t, ".xz", imageFiles), writeDeb(t, ".xz", modulesFiles)
 	whole, err := os.ReadFile(modules)
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
@@ -215,6 +218,9 @@ func TestResolvePackageFilesRefuses(t *testing.T) {
 		"an archive":         {t.Context(), packagesRef(write(makeAr(arMember{"x.o", ""}))), "is no package of Debian's kind: it has no control.tar"},
 		"an empty control":   {t.Context(), packagesRef(write(makeAr(arMember{"control.tar", string(tarOf(t, nil))}))), "control.tar: it holds no control file"},
 		"a damaged control":  {t.Context(), packagesRef(write(makeAr(arMember{"control.tar.zst", "garbage"}))), "control.tar.zst: "},
+		"an odd version":     {t.Context(), packagesRef(write(control("Package: x\nVersion: 6.8\x1b[2J\n"))), `its control file has the version "6.8\x1b[2J"`},
+		"an odd member":      {t.Context(), packagesRef(write(makeAr(arMember{"control.tar\x1b[2J", ""}))), `a member has the name "control.tar\x1b[2J"`},
+		"an odd release":     {t.Context(), packagesRef(image, writeDeb(t, ".xz", map[string]string{"./lib/modules/6.9\x1b[2J/modules.builtin": ""})), `it holds modules of "6.9\x1b[2J", which is no kernel's release`},
 		"cut short":          {t.Context(), packagesRef(image, write(whole[:len(whole)-100])), "unpack linux.deb: data.tar.xz: "},
 		"only the kernel":    {t.Context(), packagesRef(image), "it holds no modules: " + all},
 		"only the modules":   {t.Context(), packagesRef(modules), "it holds no vmlinuz: " + all},

@@ -132,7 +132,7 @@ func (u *unpacker) write(name string, content io.Reader) error {
 	closing := file.Close()
 	switch {
 	case read.err != nil:
-		return fmt.Errorf("%s: %w", name, read.err)
+		return fmt.Errorf("%q: %w", name, read.err)
 	case err != nil:
 		return writeError(u.folder.Name(), err)
 	case closing != nil:
@@ -153,6 +153,9 @@ func unpackedImage(folder string) (kernel.Image, error) {
 	}
 	if len(releases) != 1 {
 		return kernel.Image{}, fmt.Errorf("it holds the modules of %d kernels, not of one", len(releases))
+	}
+	if !kernel.IsRelease(releases[0].Name()) {
+		return kernel.Image{}, fmt.Errorf("it holds modules of %q, which is no kernel's release", releases[0].Name())
 	}
 	vmlinuz := filepath.Join(folder, "vmlinuz")
 	if !exists(vmlinuz) {

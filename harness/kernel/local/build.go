@@ -2,10 +2,8 @@ package local
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/finwait/finwait/harness/kernel"
 )
@@ -41,11 +39,11 @@ func build(ref kernel.Reference) (kernel.Image, error) {
 	if err != nil {
 		return kernel.Image{}, err
 	}
-	text, err := os.ReadFile(filepath.Join(tree, kernel.BuiltRelease))
+	release, err := kernel.ReadBuiltRelease(tree)
 	if err != nil {
 		return kernel.Image{}, fmt.Errorf("the build is not complete: %w: run make again", err)
 	}
-	image := kernel.Image{Release: strings.TrimSpace(string(text)), Vmlinuz: vmlinuz, Options: options}
+	image := kernel.Image{Release: release, Vmlinuz: vmlinuz, Options: options}
 	image.Modules, err = modulesOf(tree, image.Release, options)
 	return image, err
 }

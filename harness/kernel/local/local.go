@@ -3,13 +3,15 @@
 package local
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/finwait/finwait/harness/kernel"
 )
@@ -56,7 +58,9 @@ func file(ref kernel.Reference) (kernel.Image, error) {
 	if err != nil {
 		return kernel.Image{}, err
 	}
-	image.Release = cmp.Or(release, filepath.Base(folder))
+	if name := filepath.Base(folder); release == "" && kernel.IsRelease(name) {
+		image.Release = name
+	}
 	image.Options, err = optionsIn(filepath.Join(ref.Modules, "config"))
 	return image, err
 }
@@ -91,6 +95,14 @@ func exists(path string) bool {
 // mostListed is how many of a folder's names an error has room for.
 const mostListed = 12
 
+// plain is a file's name as it can stand in a line; quoted where it could not.
+func plain(name string) string {
+	if strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) || !utf8.ValidString(name) {
+		return strconv.Quote(name)
+	}
+	return name
+}
+
 // list is what is in a folder, as an error says it.
 func list(folder string) string {
 	entries, err := os.ReadDir(folder)
@@ -102,7 +114,7 @@ func list(folder string) string {
 	}
 	var names []string
 	for _, entry := range entries[:min(mostListed, len(entries))] {
-		names = append(names, entry.Name())
+		names = append(names, plain(entry.Name()))
 	}
 	text := strings.Join(names, ", ")
 	if more := len(entries) - len(names); more > 0 {

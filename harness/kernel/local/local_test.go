@@ -93,7 +93,7 @@ func TestResolve(t *testing.T) {
 			kernel.Image{Release: "7.2", Arch: kernel.AMD64, Vmlinuz: "usr/lib/modules/7.2/vmlinuz", Modules: "usr/lib/modules/7.2"},
 		},
 		"one of two that has modules": {
-			map[string]string{"boot/vmlinuz-rescue": bzImage(""), "boot/vmlinuz-6.1": bzImage("6.1"), "lib/modules/6.1/modules.builtin": ""},
+			map[string]string{"boot/vmlinuz-to the rescue": bzImage(""), "boot/vmlinuz-6.1": bzImage("6.1"), "lib/modules/6.1/modules.builtin": ""},
 			"dir:ROOT",
 			kernel.Image{Release: "6.1", Arch: kernel.AMD64, Vmlinuz: "boot/vmlinuz-6.1", Modules: "lib/modules/6.1"},
 		},
@@ -106,6 +106,11 @@ func TestResolve(t *testing.T) {
 			map[string]string{"Image": arm64Image(), "lib/modules/6.1/modules.builtin": ""},
 			"image:ROOT/Image,modules=ROOT/lib/modules/6.1",
 			kernel.Image{Release: "6.1", Arch: kernel.ARM64, Vmlinuz: "Image", Modules: "lib/modules/6.1"},
+		},
+		"a file with modules in a folder of another name": {
+			map[string]string{"Image": arm64Image(), "all modules/modules.builtin": ""},
+			"image:ROOT/Image,modules=ROOT/all modules",
+			kernel.Image{Arch: kernel.ARM64, Vmlinuz: "Image", Modules: "all modules"},
 		},
 		"a build": {
 			map[string]string{
@@ -195,7 +200,19 @@ func TestResolveRefuses(t *testing.T) {
 			map[string]string{".config": x86 + "CONFIG_VETH=m\n", "arch/x86/boot/bzImage": bzImage("1"), kernel.BuiltRelease: "1\n", "modules.order": ""},
 			"build:ROOT", "build:ROOT: the build is not complete: it has modules, and no modules.builtin: run make again",
 		},
-		"not on the disk": {nil, "debian/trixie", `"debian/trixie" names no kernel on this machine's disk`},
+		"a build of no release": {
+			map[string]string{".config": x86, "arch/x86/boot/bzImage": bzImage("1"), kernel.BuiltRelease: "1\x1b[2J\n"},
+			"build:ROOT", `include/config/kernel.release: "1\x1b[2J" is no kernel's release`,
+		},
+		"a folder of no release": {
+			map[string]string{"boot/vmlinuz-1\x1b[2J": bzImage("1"), "lib/modules/1\x1b[2J/" + builtin: ""},
+			"dir:ROOT", `dir:ROOT: "1\x1b[2J" is no kernel's release: name the folder`,
+		},
+		"a kernel of no release": {
+			map[string]string{"boot/vmlinuz-1\x1b[2J": bzImage("1")}, "dir:ROOT", `dir:ROOT: "1\x1b[2J" is no kernel's release: name the folder`,
+		},
+		"a name for no terminal": {map[string]string{"\x1b[2J": "", "\xff": ""}, "dir:ROOT", `only "\x1b[2J", "\xff": name the folder`},
+		"not on the disk":        {nil, "debian/trixie", `"debian/trixie" names no kernel on this machine's disk`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -20,6 +20,9 @@ func tree(ref kernel.Reference) (kernel.Image, error) {
 		return kernel.Image{}, fmt.Errorf("a kernel was built in it: name it build:%s", root)
 	}
 	found, without := installed(root)
+	if name, odd := oddRelease(found, without); odd {
+		return kernel.Image{}, fmt.Errorf("%q is no kernel's release: name the folder into which a kernel's package was unpacked", name)
+	}
 	switch {
 	case len(found) == 1:
 		image := found[0]
@@ -61,6 +64,25 @@ func installed(root string) (found []kernel.Image, without []string) {
 		}
 	}
 	return found, without
+}
+
+// oddRelease is what a folder's name has as a release that is none, or a file's where
+// there is nothing else.
+func oddRelease(found []kernel.Image, without []string) (name string, odd bool) {
+	var names []string
+	for _, image := range found {
+		names = append(names, image.Release)
+	}
+	if len(found) == 0 {
+		for _, path := range without {
+			names = append(names, strings.TrimPrefix(filepath.Base(path), "vmlinuz-"))
+		}
+	}
+	at := slices.IndexFunc(names, func(name string) bool { return !kernel.IsRelease(name) })
+	if at < 0 {
+		return "", false
+	}
+	return names[at], true
 }
 
 // withModules describes the kernel whose modules are in a folder below a root, if its
