@@ -52,6 +52,10 @@ func (m Machine) chooseAccelerator(ctx context.Context, program, init string) (A
 		return TCG, nil
 	}
 	device.Close()
+	if who := confined(); who != nil && !mayUse(who, kvmDevice) {
+		m.notice("%s runs without KVM: QEMU runs as nobody, who may not open %s", m.name(), kvmDevice)
+		return TCG, nil
+	}
 	path, err := m.proofPath(program)
 	if err != nil {
 		return "", err

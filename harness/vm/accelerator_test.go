@@ -27,6 +27,9 @@ func kvmQEMU(t *testing.T, byKVM string) (ran string) {
 	if err := os.WriteFile(kvmDevice, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.Chmod(kvmDevice, 0o666); err != nil {
+		t.Fatal(err)
+	}
 	return ran
 }
 
@@ -76,6 +79,27 @@ func TestNoKVM(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(result.Accelerator).To(Equal(TCG))
 	g.Expect(ran).NotTo(BeAnExistingFile())
+}
+
+// Where QEMU may not open it, there is nothing to prove, and nothing to remember.
+func TestKVMThatOnlyRootMayUse(t *testing.T) {
+	if confined() == nil {
+		t.Skip("not run by a root that may become another user")
+	}
+	g := NewWithT(t)
+	ran := kvmQEMU(t, saysReady+saysExit)
+	g.Expect(os.Chmod(kvmDevice, 0o600)).To(Succeed())
+	payload, _ := files(t)
+	var notices []string
+	m := endless(t)
+	m.Clock, m.Cache, m.Cold = Real, t.TempDir(), true
+	m.Notice = func(n string) { notices = append(notices, n) }
+	_, result, err := run(t, m, payload)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(result.Accelerator).To(Equal(TCG))
+	g.Expect(ran).NotTo(BeAnExistingFile())
+	g.Expect(notices).To(ConsistOf(HaveSuffix(" runs without KVM: QEMU runs as nobody, who may not open " + kvmDevice)))
+	g.Expect(os.ReadDir(m.Cache)).To(BeEmpty())
 }
 
 // That KVM did not work is not remembered for ever.

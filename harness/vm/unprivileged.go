@@ -28,6 +28,24 @@ func confined() *syscall.Credential {
 	return who
 }
 
+// mayUse says whether a file's mode has someone other than root read and write it
+// (path_resolution(7)): the first of owner, group and others that fits decides.
+func mayUse(who *syscall.Credential, path string) bool {
+	var file unix.Stat_t
+	if unix.Stat(path, &file) != nil {
+		return false
+	}
+	const readWrite = unix.S_IROTH | unix.S_IWOTH
+	mode := file.Mode
+	switch {
+	case file.Uid == who.Uid:
+		mode >>= 6
+	case file.Gid == who.Gid || slices.Contains(who.Groups, file.Gid):
+		mode >>= 3
+	}
+	return mode&readWrite == readWrite
+}
+
 // mayChangeUser asks for the rights that capabilities(7) wants of setuid(2), setgid(2),
 // setgroups(2) and chown(2), and whether there is such a user (user_namespaces(7)).
 func mayChangeUser() bool {

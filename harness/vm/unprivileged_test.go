@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -38,6 +39,35 @@ func TestQEMUIsNotRoot(t *testing.T) {
 	_, _, err := run(t, endless(t), payload)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(os.ReadFile(whom)).To(BeEquivalentTo("65534\n65534\n65534 4711\n1048576\n"))
+}
+
+func TestMayUse(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "kvm")
+	NewWithT(t).Expect(os.WriteFile(file, nil, 0o600)).To(Succeed())
+	uid, gid := uint32(os.Geteuid()), uint32(os.Getegid())
+	for name, c := range map[string]struct {
+		mode os.FileMode
+		who  syscall.Credential
+		want bool
+	}{
+		"the owner":                   {0o600, syscall.Credential{Uid: uid, Gid: gid + 1}, true},
+		"the owner, who may not":      {0o066, syscall.Credential{Uid: uid, Gid: gid}, false},
+		"the group":                   {0o660, syscall.Credential{Uid: uid + 1, Gid: gid}, true},
+		"one more group":              {0o660, syscall.Credential{Uid: uid + 1, Gid: gid + 1, Groups: []uint32{gid}}, true},
+		"the group, which may not":    {0o606, syscall.Credential{Uid: uid + 1, Gid: gid}, false},
+		"the group, which only reads": {0o640, syscall.Credential{Uid: uid + 1, Gid: gid}, false},
+		"others":                      {0o666, syscall.Credential{Uid: uid + 1, Gid: gid + 1}, true},
+		"others, who may not":         {0o660, syscall.Credential{Uid: uid + 1, Gid: gid + 1}, false},
+		"others, who only write":      {0o662, syscall.Credential{Uid: uid + 1, Gid: gid + 1}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			g.Expect(os.Chmod(file, c.mode)).To(Succeed())
+			g.Expect(mayUse(&c.who, file)).To(Equal(c.want))
+		})
+	}
+	NewWithT(t).Expect(mayUse(&syscall.Credential{Uid: uid}, file+"x")).To(BeFalse())
 }
 
 func TestQEMUThatOnlyRootMayStart(t *testing.T) {
