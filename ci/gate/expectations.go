@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -14,14 +15,16 @@ import (
 	"github.com/finwait/finwait/ci"
 	"github.com/finwait/finwait/harness/behaviour"
 	"github.com/finwait/finwait/harness/kernel"
+	"github.com/finwait/finwait/harness/report"
 )
 
 // Expectations are what pinned kernels are to answer.
 type expectations struct {
 	// source is the file that they are from.
 	source string
-	// answers are by a kernel's package version, and then by a question's name.
-	answers map[string]map[string]string
+	// answers are by a kernel, whose architecture is always named, and then by a
+	// question's name.
+	answers map[kernel.Reference]map[string]string
 }
 
 // loadExpectations reads a file, or, where none is named, what the gate was built with.
@@ -42,7 +45,7 @@ func loadExpectations(path string) (expectations, error) {
 }
 
 // readExpectations reads the YAML of expectations. An error names the line.
-func readExpectations(text []byte) (map[string]map[string]string, error) {
+func readExpectations(text []byte) (map[kernel.Reference]map[string]string, error) {
 	var document yaml.Node
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	if err := decoder.Decode(&document); err != nil && !errors.Is(err, io.EOF) {
@@ -58,29 +61,51 @@ func readExpectations(text []byte) (map[string]map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := map[string]map[string]string{}
+	all := map[kernel.Reference]map[string]string{}
+	lines := map[kernel.Reference]int{}
 	for _, k := range kernels {
-		version, err := pinned(k.key.Value)
+		ref, err := pinned(k.key.Value)
 		if err != nil {
 			return nil, at(k.key, err)
 		}
-		if all[version], err = readAnswers(k.value); err != nil {
+		if line, twice := lines[ref]; twice {
+			return nil, at(k.key, fmt.Errorf("%s is the kernel of line %d already", k.key.Value, line))
+		}
+		lines[ref] = k.key.Line
+		if all[ref], err = readAnswers(k.value); err != nil {
 			return nil, err
 		}
 	}
 	return all, nil
 }
 
-// pinned is the package version of a KERNEL argument that means one kernel for ever.
-func pinned(name string) (version string, err error) {
+// pinned is a KERNEL argument that means one kernel for ever. One that names no
+// architecture is for amd64, whatever machine reads it.
+func pinned(name string) (kernel.Reference, error) {
 	ref, err := kernel.Parse(name)
 	if err != nil {
-		return "", err
+		return kernel.Reference{}, err
 	}
 	if ref.Origin != kernel.DebianVersion || !strings.Contains(ref.Name, "-") {
-		return "", fmt.Errorf("%s may be another kernel tomorrow: want debian/VERSION with its Debian revision, such as debian/6.1.170-1", name)
+		return kernel.Reference{}, fmt.Errorf("%s may be another kernel tomorrow: want debian/VERSION with its Debian revision, such as debian/6.1.170-1", name)
 	}
-	return ref.Name, nil
+	_, arch, _ := strings.Cut(name, ":") // Parse leaves out that of the machine
+	return debianKernel(ref.Name, arch), nil
+}
+
+// debianKernel is a package of Debian's as the expectations have it.
+func debianKernel(version, arch string) kernel.Reference {
+	return kernel.Reference{Origin: kernel.DebianVersion, Name: version, Arch: cmp.Or(kernel.Arch(arch), kernel.AMD64)}
+}
+
+// of are the answers that are expected of a kernel, if any are. A file that calls itself
+// as a package of Debian's does need not be it.
+func (e expectations) of(k report.Kernel) (answers map[string]string, expected bool) {
+	if !strings.HasPrefix(k.Source, "debian/") {
+		return nil, false
+	}
+	answers, expected = e.answers[debianKernel(k.Version, k.Arch)]
+	return answers, expected
 }
 
 // readAnswers reads a kernel's.

@@ -9,6 +9,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/finwait/finwait/harness/behaviour"
+	"github.com/finwait/finwait/harness/kernel"
 )
 
 func TestExpectationsOfPinnedKernelsAreWhole(t *testing.T) {
@@ -18,9 +19,9 @@ func TestExpectationsOfPinnedKernelsAreWhole(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(expected.source).To(Equal("ci/behaviours.yaml"))
 	g.Expect(expected.answers).NotTo(BeEmpty())
-	for version, answers := range expected.answers {
+	for ref, answers := range expected.answers {
 		for _, q := range behaviour.All() {
-			g.Expect(answers).To(HaveKey(q.Name), "of %s", version)
+			g.Expect(answers).To(HaveKey(q.Name), "of %v", ref)
 		}
 	}
 }
@@ -32,13 +33,16 @@ func TestExpectationsAreRead(t *testing.T) {
 debian/6.1.170-3:
   zero-window-fin: dropped # a comment
   too-old-ack-in-sequence: "accepted, challenge ACK"
-debian/7.3~rc7-1~exp1:
+debian/6.1.170-3:arm64:
+  zero-window-fin: accepted
+debian/7.3~rc7-1~exp1:amd64:
   rto-max: obeyed
 `))
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(got).To(Equal(map[string]map[string]string{
-		"6.1.170-3":      {"zero-window-fin": "dropped", "too-old-ack-in-sequence": "accepted, challenge ACK"},
-		"7.3~rc7-1~exp1": {"rto-max": "obeyed"},
+	g.Expect(got).To(Equal(map[kernel.Reference]map[string]string{
+		{Origin: kernel.DebianVersion, Name: "6.1.170-3", Arch: kernel.AMD64}:      {"zero-window-fin": "dropped", "too-old-ack-in-sequence": "accepted, challenge ACK"},
+		{Origin: kernel.DebianVersion, Name: "6.1.170-3", Arch: kernel.ARM64}:      {"zero-window-fin": "accepted"},
+		{Origin: kernel.DebianVersion, Name: "7.3~rc7-1~exp1", Arch: kernel.AMD64}: {"rto-max": "obeyed"},
 	}))
 }
 
@@ -57,6 +61,7 @@ func TestBadExpectations(t *testing.T) {
 		"[a]: {}\n":             "line 1: want a word",
 		"debian/1-1: FIN\n":     "line 1: want a mapping",
 		"debian/1-1: {}\ndebian/2-1: {}\ndebian/1-1: {}\n":    "line 3: debian/1-1 is in line 1 already",
+		"debian/1-1: {}\ndebian/1-1:amd64: {}\n":              "line 2: debian/1-1:amd64 is the kernel of line 1 already",
 		"debian/1-1:\n  colour: red\n":                        `line 2: there is no question "colour"`,
 		"debian/1-1:\n  rto-min: maybe\n":                     `line 2: "maybe" is no answer to rto-min: there are "obeyed", "ignored", "absent"`,
 		"debian/1-1:\n  rto-min:\n  - obeyed\n":               `line 3: "" is no answer to rto-min`,
@@ -96,9 +101,9 @@ func FuzzExpectations(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for version, answers := range all {
-			if !strings.Contains(version, "-") {
-				t.Errorf("%q pins no kernel", version)
+		for ref, answers := range all {
+			if !strings.Contains(ref.Name, "-") || ref.Arch == "" {
+				t.Errorf("%v pins no kernel", ref)
 			}
 			for name, words := range answers {
 				if q, found := questionOf(name); !found || !q.HasAnswer(words) {

@@ -61,7 +61,7 @@ const lacks = "it cannot be asked: "
 
 // hold takes a kernel's answers out of its record.
 func (e expectations) hold(record *report.Record) findings {
-	want, expected := e.answers[record.Kernel.Version]
+	want, expected := e.of(record.Kernel)
 	held := findings{kernel: record.Kernel, expected: expected}
 	for _, q := range behaviour.All() {
 		f := finding{Question: q, want: want[q.Name], why: "it was not asked: " + record.Incomplete}

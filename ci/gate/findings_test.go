@@ -7,6 +7,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/finwait/finwait/harness/behaviour"
+	"github.com/finwait/finwait/harness/kernel"
 	"github.com/finwait/finwait/harness/report"
 )
 
@@ -76,7 +77,7 @@ func TestAnswersAreHeldAgainstWhatIsExpected(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			g := NewWithT(t)
-			e := expectations{source: "file.yaml", answers: map[string]map[string]string{"1-1": c.want}}
+			e := expectations{source: "file.yaml", answers: map[kernel.Reference]map[string]string{debianKernel("1-1", ""): c.want}}
 			kernels := []findings{e.hold(answering(t, c.version, c.others))}
 			var out bytes.Buffer
 			g.Expect(writeFindings(&out, kernels, e.source)).To(Succeed())
@@ -98,10 +99,38 @@ func TestAQuestionThatWasNotAskedIsNotAnswered(t *testing.T) {
 	g := NewWithT(t)
 	record := report.New(report.Kernel{Source: "debian/x", Version: "1-1"}, "virtual")
 	record.Incomplete = "the guest hangs"
-	held := expectations{answers: map[string]map[string]string{"1-1": firstOfAll()}}.hold(record)
+	held := expectations{answers: map[kernel.Reference]map[string]string{debianKernel("1-1", ""): firstOfAll()}}.hold(record)
 	g.Expect(held.of).To(HaveLen(len(behaviour.All())))
 	g.Expect(held.of[0].why).To(Equal("it was not asked: the guest hangs"))
 	g.Expect(verdictOn([]findings{held})).To(Equal(exitStatus(exitInconclusive)))
+}
+
+func TestOnlyThePackageItselfIsHeldAgainstWhatIsExpectedOfIt(t *testing.T) {
+	t.Parallel()
+	e, err := readExpectations([]byte("debian/1-1: {rto-min: obeyed}\ndebian/1-1:arm64: {rto-min: absent}\n"))
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	for name, c := range map[string]struct {
+		kernel report.Kernel
+		want   string
+	}{
+		"of a record that tells no architecture": {report.Kernel{Source: "debian/x", Version: "1-1"}, "obeyed"},
+		"for amd64":                              {report.Kernel{Source: "debian/x", Version: "1-1", Arch: "amd64"}, "obeyed"},
+		"for arm64":                              {report.Kernel{Source: "debian/x:arm64", Version: "1-1", Arch: "arm64"}, "absent"},
+		"a file that has the name":               {report.Kernel{Source: "deb:x.deb", Version: "1-1", Arch: "amd64"}, ""},
+		"another version":                        {report.Kernel{Source: "debian/x", Version: "1-2", Arch: "amd64"}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := NewWithT(t)
+			held := expectations{answers: e}.hold(report.New(c.kernel, "virtual"))
+			g.Expect(held.expected).To(Equal(c.want != ""))
+			for _, f := range held.of {
+				if f.Name == "rto-min" {
+					g.Expect(f.want).To(Equal(c.want))
+				}
+			}
+		})
+	}
 }
 
 func TestQuestionsAreListed(t *testing.T) {
