@@ -32,9 +32,9 @@ func (c change) write(w io.Writer) {
 	fmt.Fprintf(w, "%s\nhow they went:\n  %s\n  %s\n", c.Distance, c.First.Ladder, c.Last.Ladder)
 }
 
-// kernel is "debian/bullseye (5.10.262-1)", or "debian/5.10.262-1".
+// kernel is "debian/bullseye (5.10.262-1)", or "debian/5.10.262-1:arm64", which says it.
 func (t step) kernel() string {
-	if strings.HasSuffix(t.Kernel, "/"+t.Version) {
+	if name, _, _ := strings.Cut(t.Kernel, ":"); name == "debian/"+t.Version {
 		return t.Kernel
 	}
 	return fmt.Sprintf("%s (%s)", t.Kernel, t.Version)
