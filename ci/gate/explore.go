@@ -130,7 +130,7 @@ func (e explorer) exploreOn(ctx context.Context, image kernel.Image, p programs,
 		}
 		return nil, err
 	}
-	m := &explore.Map{Release: image.Release, Source: image.Source, Drops: e.bounds.Drops, Duplicates: e.bounds.Duplicates}
+	m := &explore.Map{Release: image.Release, Source: image.Source, Arch: string(image.Arch), Drops: e.bounds.Drops, Duplicates: e.bounds.Duplicates}
 	if bad := m.Take(entries); bad != nil {
 		return nil, errors.Join(err, fmt.Errorf("%s: %w", image.Source, bad))
 	}

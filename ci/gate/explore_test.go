@@ -58,6 +58,22 @@ func TestCompareMapsExitsWithTheVerdict(t *testing.T) {
 	}
 }
 
+func TestMapsOfTwoArchitecturesAreRefused(t *testing.T) {
+	mine := mapFile(t, "mine", "100.00%", quick)
+	text, err := os.ReadFile(mine)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := filepath.Join(t.TempDir(), "other.map")
+	if err := os.WriteFile(other, []byte(strings.Replace(string(text), "bounds", "architecture arm64\nbounds", 1)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	status, stdout, stderr := gate(t, "compare", mine, other)
+	if status != exitFailed || stdout != "" || !strings.Contains(stderr, "mine (6.0) for arm64: only maps of kernels for one architecture") || strings.Count(stderr, "\n") != 1 {
+		t.Errorf("it exits %d, prints %q and says %q", status, stdout, stderr)
+	}
+}
+
 func TestWorstVerdict(t *testing.T) {
 	failed := errors.New("the maps have different bounds")
 	for _, c := range []struct {
@@ -107,7 +123,7 @@ func TestExploreKeepsWhatASuiteHasFound(t *testing.T) {
 	}
 	e := explorer{options: options{out: t.TempDir()}, bounds: explore.Bounds{All: true}}
 	var out strings.Builder
-	found, err := e.exploreOn(t.Context(), kernel.Image{Source: hostSource, Release: "6.0"}, programs{suite: script}, newScreen(&out), "> ")
+	found, err := e.exploreOn(t.Context(), kernel.Image{Source: hostSource, Release: "6.0", Arch: kernel.ARM64}, programs{suite: script}, newScreen(&out), "> ")
 	if err == nil || !strings.Contains(err.Error(), "--explore --drops=0 --duplicates=0 --data=0 --all=true --record=/dev/fd/3") {
 		t.Errorf("it says %v", err)
 	}
@@ -115,7 +131,7 @@ func TestExploreKeepsWhatASuiteHasFound(t *testing.T) {
 		t.Errorf("it prints %q", out.String())
 	}
 	kept, bad := loadMap(filepath.Join(e.out, "host", "behaviour.map"))
-	if bad != nil || found == nil || len(kept.Lines) != 1 || kept.Lines[0].String() != slow || kept.Explored[0].Covered != 5000 {
+	if bad != nil || found == nil || len(kept.Lines) != 1 || kept.Lines[0].String() != slow || kept.Explored[0].Covered != 5000 || kept.Arch != "arm64" {
 		t.Errorf("it keeps %+v (%v)", kept, bad)
 	}
 }

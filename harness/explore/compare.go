@@ -1,6 +1,7 @@
 package explore
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -53,8 +54,13 @@ func (c Comparison) Regressed() bool {
 }
 
 // CompareMaps holds a candidate's map against a baseline's, line by line. Maps with
-// different bounds cannot be compared.
+// different bounds cannot be compared, nor those of kernels for different architectures:
+// what differs between them would be the processors' doing as well as the kernels'.
 func CompareMaps(baseline, candidate *Map) (Comparison, error) {
+	if b, c := baseline.architecture(), candidate.architecture(); b != c {
+		return Comparison{}, fmt.Errorf("%s (%s) is a kernel for %s, and %s (%s) for %s: only maps of kernels for one architecture can be compared",
+			baseline.Source, baseline.Release, b, candidate.Source, candidate.Release, c)
+	}
 	if baseline.Drops != candidate.Drops || baseline.Duplicates != candidate.Duplicates {
 		return Comparison{}, fmt.Errorf("the baseline was explored with up to %d drops and %d duplicates, the candidate with up to %d and %d: explore both within the same bounds",
 			baseline.Drops, baseline.Duplicates, candidate.Drops, candidate.Duplicates)
@@ -90,6 +96,9 @@ func CompareMaps(baseline, candidate *Map) (Comparison, error) {
 	}
 	return c, nil
 }
+
+// architecture is what the kernel is for. There was only one before maps told.
+func (m *Map) architecture() string { return cmp.Or(m.Arch, "amd64") }
 
 // pairs are those that both maps have explored. What is not known of the others, or
 // of these, it notes.

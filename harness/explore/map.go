@@ -18,6 +18,9 @@ type Map struct {
 	// Release is the kernel's, and Source where it came from, such as
 	// "debian/bullseye".
 	Release, Source string
+	// Arch is the architecture that it is for, such as "arm64"; empty in a map that does
+	// not tell, which is of amd64.
+	Arch string
 	// Drops and Duplicates are the bounds.
 	Drops, Duplicates int
 	// Explored are the pairs of calls, and Lines what was found of all of them.
@@ -125,12 +128,18 @@ const (
 	list   = "; "
 	whole  = 10000
 	none   = "-"
+
+	architecture = "architecture "
 )
 
 // Write writes the map's text.
 func (m *Map) Write(w io.Writer) error {
 	var out bytes.Buffer
-	fmt.Fprintf(&out, "%s\nkernel %s %s\nbounds %d drops, %d duplicates\n", title, m.Release, m.Source, m.Drops, m.Duplicates)
+	fmt.Fprintf(&out, "%s\nkernel %s %s\n", title, m.Release, m.Source)
+	if m.Arch != "" {
+		fmt.Fprintf(&out, "%s%s\n", architecture, m.Arch)
+	}
+	fmt.Fprintf(&out, "bounds %d drops, %d duplicates\n", m.Drops, m.Duplicates)
 	for _, e := range m.Explored {
 		fmt.Fprintln(&out, e)
 	}

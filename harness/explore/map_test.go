@@ -34,8 +34,9 @@ func written(t *testing.T, m *Map) string {
 }
 
 func TestMapIsWrittenAndReadBack(t *testing.T) {
-	for _, b := range []Bounds{{}, {Drops: 1}} {
+	for arch, b := range map[string]Bounds{"": {}, "arm64": {Drops: 1}} {
 		m := mapOf(t, "a kernel", true, b)
+		m.Arch = arch
 		text := written(t, m)
 		read, err := ReadMap(strings.NewReader(text), "x.map")
 		if err != nil {
@@ -45,7 +46,9 @@ func TestMapIsWrittenAndReadBack(t *testing.T) {
 			t.Errorf("%+v: it is read back as another", b)
 		}
 		b.All = true
-		if all := written(t, mapOf(t, "a kernel", true, b)); all != text {
+		all := mapOf(t, "a kernel", true, b)
+		all.Arch = arch
+		if written(t, all) != text {
 			t.Errorf("%+v: the map of all orders is another", b)
 		}
 	}
@@ -69,6 +72,9 @@ func TestBadMaps(t *testing.T) {
 		"x.map:1: this is no behaviour map":       func(l []string) []string { l[0] = "finwait behaviour map 2"; return l },
 		`x.map:2: want "kernel"`:                  func(l []string) []string { l[1] = "kernel 6.0"; return l },
 		"x.map:3: want bounds":                    func(l []string) []string { l[2] = "bounds -1 drops, 0 duplicates"; return l },
+		"x.map:3: want an architecture":           func(l []string) []string { return slices.Insert(l, 2, "architecture x y") },
+		"x.map:4: want bounds":                    func(l []string) []string { return slices.Insert(l, 2, "architecture a", "architecture b") },
+		"x.map:4: it ends within the header":      func(l []string) []string { return append(l[:2], "architecture a") },
 		"x.map:3: it ends within the header":      func(l []string) []string { return l[:2] },
 		"x.map:1: it ends within the header":      func([]string) []string { return nil },
 		"x.map:4: it has 2 columns":               func(l []string) []string { l[3] = "explored close | close"; return l },
@@ -108,6 +114,7 @@ func FuzzReadMap(f *testing.F) {
 	lines := strings.SplitAfter(string(text), "\n")
 	f.Add(strings.Join(lines[:8], ""))
 	f.Add(strings.Join(slices.Concat(lines[:3], lines[4:5], lines[16:18]), ""))
+	f.Add("finwait behaviour map 1\nkernel 1 x\narchitecture arm64\nbounds 1 drops, 0 duplicates\n")
 	f.Add("finwait behaviour map 1\nkernel 1 x\nbounds 0 drops, 0 duplicates\nexplored a | b | 12.34%\na | b | - | nondeterministic | x; y | z\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		m, err := ReadMap(strings.NewReader(text), "x")
@@ -208,6 +215,24 @@ func TestCompareMaps(t *testing.T) {
 	}
 	if _, err := CompareMaps(old, mapOf(t, "new", false, Bounds{Drops: 1})); err == nil || !strings.Contains(err.Error(), "same bounds") {
 		t.Errorf("maps with different bounds: %v", err)
+	}
+}
+
+func TestMapsOfTwoArchitecturesAreNotCompared(t *testing.T) {
+	of := func(arch string) *Map { return &Map{Source: "debian/x", Release: "6.1", Arch: arch} }
+	for _, c := range []struct{ baseline, candidate, says string }{
+		{"", "amd64", ""},
+		{"arm64", "arm64", ""},
+		{"", "arm64", "debian/x (6.1) is a kernel for amd64, and debian/x (6.1) for arm64: only maps of kernels for one architecture can be compared"},
+		{"arm64", "amd64", "debian/x (6.1) is a kernel for arm64, and debian/x (6.1) for amd64: only maps of kernels for one architecture can be compared"},
+	} {
+		said := ""
+		if _, err := CompareMaps(of(c.baseline), of(c.candidate)); err != nil {
+			said = err.Error()
+		}
+		if said != c.says {
+			t.Errorf("%q against %q: it says %q", c.candidate, c.baseline, said)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -28,31 +29,32 @@ func ReadMap(r io.Reader, name string) (*Map, error) {
 	if err := lines.Err(); err != nil {
 		return nil, fmt.Errorf("%s:%d: %w", name, number+1, err)
 	}
-	if number < header {
+	if !p.bounded {
 		return nil, fmt.Errorf("%s:%d: it ends within the header", name, number+1)
 	}
 	return m, nil
 }
 
-// header is how many lines come before the pairs.
-const header = 3
-
 // A mapParser is what has been read of a map.
 type mapParser struct {
-	m    *Map
-	last string
+	m       *Map
+	bounded bool // the bounds, which end the header, have been read
+	last    string
 }
 
 func (p *mapParser) line(number int, text string) error {
-	switch number {
-	case 1:
+	arch, isArch := strings.CutPrefix(text, architecture)
+	switch {
+	case number == 1:
 		if text != title {
 			return fmt.Errorf("this is no behaviour map that can be read here: it should begin with %q", title)
 		}
 		return nil
-	case 2:
+	case number == 2:
 		return p.kernel(text)
-	case header:
+	case number == 3 && isArch:
+		return p.architecture(arch)
+	case !p.bounded:
 		return p.bounds(text)
 	}
 	if rest, ok := strings.CutPrefix(text, "explored "); ok && len(p.m.Lines) == 0 {
@@ -71,12 +73,25 @@ func (p *mapParser) kernel(text string) error {
 	return nil
 }
 
+// architecture reads a line that maps did not have when there was one architecture.
+func (p *mapParser) architecture(name string) error {
+	if !archName.MatchString(name) {
+		return errors.New(`want an architecture such as "architecture arm64"`)
+	}
+	p.m.Arch = name
+	return nil
+}
+
+// archName is what Go calls an architecture.
+var archName = regexp.MustCompile(`^[a-z0-9]+$`)
+
 func (p *mapParser) bounds(text string) error {
 	const form = "bounds %d drops, %d duplicates"
 	if n, _ := fmt.Sscanf(text, form, &p.m.Drops, &p.m.Duplicates); n != 2 ||
 		fmt.Sprintf(form, p.m.Drops, p.m.Duplicates) != text || min(p.m.Drops, p.m.Duplicates) < 0 {
 		return errors.New(`want bounds such as "bounds 1 drops, 0 duplicates"`)
 	}
+	p.bounded = true
 	return nil
 }
 
