@@ -18,7 +18,7 @@ type bisection struct {
 }
 
 func bisectCommand() *cobra.Command {
-	b := bisection{options: options{clock: string(vm.Virtual)}}
+	b := bisection{options: options{clock: string(vm.Virtual), compares: true}}
 	cmd := &cobra.Command{
 		Use:   "bisect --good KERNEL --bad KERNEL SCENARIO",
 		Short: "Find the first of Debian's kernels that ends a scenario in another way",
@@ -54,9 +54,12 @@ between that could not be told.`,
 
 // run bisects.
 func (b bisection) run(ctx context.Context, scenario string) error {
-	references, err := b.references([]string{b.good, b.bad})
+	references, err := parseKernels([]string{b.good, b.bad})
 	if err != nil {
 		return err
+	}
+	if references[0] == references[1] {
+		return fmt.Errorf("both --good and --bad are %v: there is nothing between them", references[0])
 	}
 	for _, ref := range references {
 		if ref.Origin != kernel.DebianSuite && ref.Origin != kernel.DebianVersion {

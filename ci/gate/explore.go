@@ -26,7 +26,7 @@ type explorer struct {
 }
 
 func exploreCommand() *cobra.Command {
-	e := explorer{options: options{clock: string(vm.Virtual), trials: 1}}
+	e := explorer{options: options{clock: string(vm.Virtual), trials: 1, compares: true}}
 	cmd := &cobra.Command{
 		Use:   "explore [KERNEL...]",
 		Short: "Play teardowns in every order on kernels, and compare how they end with the first kernel's",

@@ -9,6 +9,7 @@ import (
 	"github.com/finwait/finwait/harness/kernel"
 	"github.com/finwait/finwait/harness/kernel/debian"
 	"github.com/finwait/finwait/harness/kernel/local"
+	"github.com/finwait/finwait/harness/report"
 	"github.com/finwait/finwait/harness/vm"
 )
 
@@ -75,9 +76,39 @@ func atHand(ref kernel.Reference) bool {
 	return ref.Origin != kernel.DebianSuite && ref.Origin != kernel.DebianVersion
 }
 
-// checkArchitectures refuses kernels for different architectures: what differs between
-// them would be the processors' doing as well as the kernels'. One that has not been
-// found yet is for what its reference says.
+// parseKernels reads KERNEL arguments.
+func parseKernels(args []string) (references []kernel.Reference, err error) {
+	for _, arg := range args {
+		ref, err := kernel.Parse(arg)
+		if err != nil {
+			return nil, err
+		}
+		references = append(references, ref)
+	}
+	return references, nil
+}
+
+// checkFolders refuses kernels whose records would be in one folder: what a name has that
+// a folder's cannot have is replaced there.
+func checkFolders(references []kernel.Reference) error {
+	var images []kernel.Image
+	for _, ref := range references {
+		images = append(images, kernel.Image{Source: ref.String()})
+	}
+	owners := map[string]kernel.Reference{}
+	for i, ref := range references {
+		folder := folderOf(&report.Record{Kernel: report.Kernel{Source: images[i].Source, Role: roleOf(images, i)}})
+		if owner, taken := owners[folder]; taken {
+			return fmt.Errorf("the records of %v and of %v would both be in a folder %s: run them apart, with an --out each", owner, ref, folder)
+		}
+		owners[folder] = ref
+	}
+	return nil
+}
+
+// checkArchitectures refuses, where kernels are compared, those for different
+// architectures: what differs between them would be the processors' doing as well as the
+// kernels'. One that has not been found yet is for what its reference says.
 func checkArchitectures(references []kernel.Reference, images []kernel.Image) error {
 	arch := func(i int) kernel.Arch { return cmp.Or(images[i].Arch, references[i].Arch, kernel.Native()) }
 	for i := range references {

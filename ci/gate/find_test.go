@@ -25,8 +25,8 @@ func TestKernelsOfTwoArchitecturesAreNotCompared(t *testing.T) {
 	arm64 := "image:" + image
 	for _, args := range [][]string{
 		{"run", "--baseline", mine, other},
-		{"run", other, mine},
 		{"explore", mine, other},
+		{"bisect", "--good", mine, "--bad", other, "overtaken-fin/server-close/ipv4"},
 		{"run", "--baseline", mine, arm64},
 		{"run", "--baseline", arm64, mine},
 	} {
@@ -36,6 +36,51 @@ func TestKernelsOfTwoArchitecturesAreNotCompared(t *testing.T) {
 		}
 		if status != exitFailed || stdout != "" || !strings.Contains(stderr, "only kernels for one architecture can be compared\n") || strings.Count(stderr, "\n") != 1 {
 			t.Errorf("gate %s exits %d, prints %q and says %q", strings.Join(args, " "), status, stdout, stderr)
+		}
+	}
+}
+
+// Kernels that are only set side by side may be for two: what fails is the
+// mirror, which is asked when that has been checked.
+func TestKernelsOfTwoArchitecturesAreSideBySide(t *testing.T) {
+	t.Parallel()
+	for _, command := range []string{"run", "behaviours"} {
+		status, _, stderr := gate(t, command, "debian/no-such:amd64", "debian/no-such:arm64", "--mirror", "http://127.0.0.1:1/", "--out", t.TempDir())
+		if strings.Contains(stderr, "there is no QEMU") {
+			t.Skip(stderr)
+		}
+		if status != exitFailed || !strings.Contains(stderr, "no mirror gives dists/no-such/InRelease") {
+			t.Errorf("gate %s exits %d and says %q", command, status, stderr)
+		}
+	}
+}
+
+func TestKernelsWithOneFolderAreRefused(t *testing.T) {
+	t.Parallel()
+	other := "arm64"
+	if kernel.Native() == kernel.ARM64 {
+		other = "amd64"
+	}
+	const self = "debian/trixie"
+	for _, c := range []struct {
+		baseline string
+		args     []string
+		folder   string
+	}{
+		{"", []string{self + ":" + other, self + "-" + other}, "debian-trixie-" + other},
+		{self + "-" + other, []string{self + ":" + other}, "debian-trixie-" + other},
+		{self, []string{self, self + "-candidate"}, "debian-trixie-candidate"},
+		{self, []string{self + "-baseline", self}, "debian-trixie-baseline"},
+		{"", []string{self, self + "-candidate"}, ""},
+		{self, []string{self + "-candidate"}, ""},
+		{self, []string{self, self + ":" + other}, ""},
+	} {
+		_, err := options{baseline: c.baseline}.references(c.args)
+		switch {
+		case c.folder == "" && err != nil:
+			t.Errorf("%v, compared with %q, are refused: %v", c.args, c.baseline, err)
+		case c.folder != "" && (err == nil || !strings.Contains(err.Error(), "would both be in a folder "+c.folder+": ")):
+			t.Errorf("%v, compared with %q: it says %v", c.args, c.baseline, err)
 		}
 	}
 }

@@ -42,6 +42,7 @@ func TestBadArguments(t *testing.T) {
 		{[]string{"run", "--clock", "sundial", "host"}, `--clock "sundial"`},
 		{[]string{"run", "--trials", "0", "host"}, "--trials 0"},
 		{[]string{"run", "--baseline", "debian/bullseye", "debian/trixie", "debian/trixie"}, "debian/trixie is named twice"},
+		{[]string{"explore", "debian/trixie", "debian/trixie"}, "debian/trixie is named twice: name it once\n"},
 		{[]string{"run", "--budget", "0s", "debian/trixie"}, "--budget 0s: want a duration such as 10m"},
 		{[]string{"run", "--budget", "-1m", "debian/trixie"}, "--budget -1m0s"},
 		{[]string{"run", "--budget", "1m", "--trials", "3", "debian/trixie"}, "--budget and --trials"},

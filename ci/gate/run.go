@@ -31,6 +31,9 @@ type options struct {
 	cold        bool
 	archiveOptions
 
+	// compares says that kernels are compared with each other without a baseline, too.
+	compares bool
+
 	stdout, stderr io.Writer
 }
 
@@ -52,7 +55,7 @@ func runCommand() *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&o.baseline, "baseline", "", "the `KERNEL` that the others are compared with")
+	flags.StringVar(&o.baseline, "baseline", "", "the `KERNEL` that the others are compared with; it can be one of them, too")
 	flags.StringVar(&o.labelFilter, "label-filter", "", "play only the scenarios that match Ginkgo's label `EXPR`; each part of a name is a label")
 	flags.StringVar(&o.clock, "clock", string(vm.Virtual), "the guest's `CLOCK`: virtual (derived from the instructions executed) or real")
 	flags.IntVar(&o.trials, "trials", 1, "play each scenario `N` times")
@@ -150,22 +153,20 @@ func (o options) references(args []string) ([]kernel.Reference, error) {
 	if o.baseline != "" {
 		args = append([]string{o.baseline}, args...)
 	}
-	var references []kernel.Reference
-	for _, arg := range args {
-		ref, err := kernel.Parse(arg)
-		if err != nil {
-			return nil, err
-		}
-		candidates := references
-		if o.baseline != "" && len(references) > 0 {
-			candidates = references[1:] // it can be its own baseline
-		}
-		if slices.Contains(candidates, ref) {
-			return nil, fmt.Errorf("the kernel %v is named twice: it is run once, and can be compared with itself as --baseline", ref)
-		}
-		references = append(references, ref)
+	references, err := parseKernels(args)
+	if err != nil {
+		return nil, err
 	}
-	return references, nil
+	candidates := references
+	if o.baseline != "" {
+		candidates = references[1:] // it can be its own baseline
+	}
+	for i, ref := range candidates {
+		if slices.Contains(candidates[:i], ref) {
+			return nil, fmt.Errorf("the kernel %v is named twice: name it once", ref)
+		}
+	}
+	return references, checkFolders(references)
 }
 
 // checkFlags finds flags that mean nothing.
@@ -220,6 +221,9 @@ func (o options) resolve(ctx context.Context, references []kernel.Reference) ([]
 			if images[i], err = find(ctx, archive, ref); err != nil {
 				return nil, err
 			}
+		}
+		if o.baseline == "" && !o.compares {
+			continue
 		}
 		if err := checkArchitectures(references, images); err != nil {
 			return nil, err
