@@ -254,8 +254,10 @@ func (j matrixJob) join(m matrix) error {
 		}
 		records = append(records, record)
 	}
-	if err := report.OneArchitecture(found); err != nil {
-		return err
+	if m.Baseline != "" {
+		if err := report.OneArchitecture(found); err != nil {
+			return err
+		}
 	}
 	var failure error
 	if len(lost) > 0 {

@@ -219,6 +219,21 @@ func TestAPartThatCannotBeginLeavesNoRecord(t *testing.T) {
 	g.Expect(old).NotTo(BeAnExistingFile())
 }
 
+// What differs between two architectures is not the kernels' doing alone.
+func TestAMatrixOfTwoArchitecturesIsNotJoined(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	out := t.TempDir()
+	for source, arch := range map[string]string{"debian/1-1": "amd64", "debian/2-1": "arm64"} {
+		record := report.New(report.Kernel{Source: source, Arch: arch}, "virtual")
+		g.Expect(writeRecord(out, record)).To(Succeed())
+	}
+	path := matrixFile(t, "baseline: debian/1-1\nkernels: [debian/2-1]\n")
+	status, _, stderr := gate(t, "matrix", path, "--join", "--out", out)
+	g.Expect(status).To(Equal(exitFailed))
+	g.Expect(stderr).To(ContainSubstring("only records of kernels for one architecture can be compared"))
+}
+
 // A kernel has one name, whatever it is called.
 func TestAMatrixCallsKernelsAsRecordsDo(t *testing.T) {
 	t.Parallel()
