@@ -132,7 +132,10 @@ func (s *search) try(ctx context.Context, version string) (step, error) {
 	switch {
 	case ctx.Err() != nil:
 		return step{}, fmt.Errorf("%s was not tried: %w", version, context.Cause(ctx))
-	case err != nil && !errors.Is(err, debian.ErrGone) && !isToBlame(err):
+	case errors.Is(err, debian.ErrGone):
+		image = kernel.Image{Source: "debian/" + version, Version: version}
+		shown.why = debian.ErrGone.Error()
+	case err != nil && !isToBlame(err):
 		return step{}, err // as when a mirror is down: that says nothing of the kernel
 	case err != nil:
 		image = kernel.Image{Source: "debian/" + version, Version: version}

@@ -112,7 +112,7 @@ func TestSearchSaysWhyOneIsSkipped(t *testing.T) {
 	t.Parallel()
 	for row, why := range map[played]string{
 		"+?-": "skip  debian/1.0.1-1: it does not boot; 0 left\n",
-		"+~-": "skip  debian/1.0.1-1: it cannot be had: no mirror has it any more; 0 left\n",
+		"+~-": "skip  debian/1.0.1-1: no mirror has it any more; 0 left\n",
 		"+!-": "skip  debian/1.0.1-1: reset: neither clean nor retransmitted; 0 left\n",
 	} {
 		g := NewWithT(t)
