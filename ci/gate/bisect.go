@@ -120,7 +120,7 @@ func (b bisection) search(ctx context.Context, references []kernel.Reference) (*
 	return &search{
 		good: ends[0], bad: ends[1], versions: versions, stdout: b.stdout,
 		resolve: func(ctx context.Context, version string) (kernel.Image, error) {
-			return archive.Resolve(ctx, kernel.Reference{Origin: kernel.DebianVersion, Name: version, Arch: ends[0].Arch})
+			return find(ctx, archive, kernel.Reference{Origin: kernel.DebianVersion, Name: version, Arch: ends[0].Arch})
 		},
 	}, nil
 }

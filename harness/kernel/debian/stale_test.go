@@ -1,6 +1,7 @@
 package debian
 
 import (
+	"io"
 	"net/http"
 	"os"
 	"path"
@@ -101,35 +102,50 @@ func TestNoMirrorsIndexIsGood(t *testing.T) {
 	g.Expect(err).To(MatchError(ContainSubstring("linux-image-6.1.0-1-cloud-amd64_6.1.4-1_amd64.deb")), "not that the other mirror has no such suite")
 }
 
-func TestMirrorThatIsTooSlow(t *testing.T) {
+func TestWhatIsTooSlow(t *testing.T) {
+	t.Parallel()
+	const least = 30 * slowest
+	for name, c := range map[string]struct {
+		got  int // each ten seconds
+		want string
+	}{
+		"nothing":         {0, "it is too slow: 0 bytes in 30s"},
+		"next to nothing": {least/3 - 1, "it is too slow: 122877 bytes in 30s"},
+		"enough":          {least / 3, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := NewWithT(t)
+			b := &body{patience: 30 * time.Second}
+			for range 2 {
+				g.Expect(b.pace(c.got, 10*time.Second)).To(Succeed())
+				g.Expect(b.pace(c.got, 10*time.Second)).To(Succeed())
+				err := b.pace(c.got, 10*time.Second)
+				if c.want != "" {
+					g.Expect(err).To(MatchError(c.want))
+					return
+				}
+				g.Expect(err).NotTo(HaveOccurred())
+			}
+		})
+	}
+}
+
+// A mirror that is not silent, and yet gives nothing.
+func TestReadingEndsWhereAMirrorIsTooSlow(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
-	slow, quick := newFakeArchive(t), newFakeArchive(t)
-	quick.key = slow.key
-	for _, f := range []*fakeArchive{slow, quick} {
-		f.publish("/debian", "sid", "", single("6.1.0-1", "6.1.4-1")...)
+	b := &body{silence: time.NewTimer(time.Hour), patience: time.Nanosecond, response: io.NopCloser(nothing{})}
+	var err error
+	for err == nil {
+		_, err = b.Read(make([]byte, 1))
 	}
-	deb := slow.path("linux-image-6.1.0-1-cloud-amd64")
-	slow.special[deb] = func(w http.ResponseWriter, r *http.Request) {
-		// Never silent for as long as it is waited for, and yet nothing comes of it.
-		for i := range slow.files[deb] {
-			if _, err := w.Write(slow.files[deb][i : i+1]); err != nil || r.Context().Err() != nil {
-				return
-			}
-			w.(http.Flusher).Flush()
-			time.Sleep(20 * time.Millisecond)
-		}
-	}
-	a := slow.archive()
-	a.patience = time.Second
-	_, err := a.Resolve(t.Context(), suiteRef("sid"))
-	g.Expect(err).To(MatchError(MatchRegexp(`the download broke off after \d+ of \d+ bytes: it is too slow: \d+ bytes in 1(\.\d)?s`)))
-	a.Mirrors = append(a.Mirrors, quick.server.URL+"/debian")
-	image, err := a.Resolve(t.Context(), suiteRef("sid"))
-	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(image.Version).To(Equal("6.1.4-1"))
-	finished(t, a)
+	g.Expect(err).To(MatchError(HavePrefix("it is too slow: 0 bytes in ")))
 }
+
+type nothing struct{}
+
+func (nothing) Read([]byte) (int, error) { return 0, nil }
 
 func TestKeyringThatIsSet(t *testing.T) {
 	t.Parallel()
