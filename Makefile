@@ -105,8 +105,8 @@ release: export GOTOOLCHAIN := go1.26.8
 release: export GOAMD64     := v1
 release: export GOARM64     := v8.0
 release: ## build static binaries that need neither Go nor a checkout, and their SHA-256 sums, into .bin/release
-	rm -rf .bin/release ci/gate/packed
-	go run ./ci/gate pack ci/gate/packed
+	rm -rf .bin/release ci/gate/internal/programs/packed
+	go run ./ci/gate pack ci/gate/internal/programs/packed
 	@for arch in amd64 arm64; do \
 		echo "gate for linux/$$arch"; \
 		GOOS=linux GOARCH=$$arch go build -tags embedded -trimpath -buildvcs=auto -ldflags='-s -w' -o .bin/release/gate-linux-$$arch ./ci/gate; \
@@ -153,4 +153,4 @@ root:
 	}
 
 clean: ## remove what was built and written here (downloaded kernels stay in the user's cache)
-	rm -rf .bin finwait-out ci/gate/packed
+	rm -rf .bin finwait-out ci/gate/internal/programs/packed

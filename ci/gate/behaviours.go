@@ -74,14 +74,14 @@ func (a asker) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	images, programs, err := a.prepare(ctx, args)
+	images, built, err := a.prepare(ctx, args)
 	if err != nil {
 		return err
 	}
-	defer programs.remove()
+	defer built.Remove()
 	asking := a.options
 	asking.stdout = a.stderr
-	records, failure := asking.play(ctx, images, programs)
+	records, failure := asking.play(ctx, images, built)
 	var kernels []findings
 	for _, record := range records {
 		if len(record.Scenarios) > 0 {

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/finwait/finwait/ci/gate/internal/programs"
 	"github.com/finwait/finwait/harness/kernel"
 	"github.com/finwait/finwait/harness/report"
 	"github.com/finwait/finwait/harness/vm"
@@ -35,13 +36,13 @@ func TestGuestsSideBySide(t *testing.T) {
 	}
 	wrong := images[0]
 	wrong.Source, wrong.Release = "debian/wrong", "0.0-none"
-	programs, err := build(t.Context())
+	built, err := programs.Build(t.Context(), programs.Specs)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer programs.remove()
+	defer built.Remove()
 
-	records, err := o.play(t.Context(), append([]kernel.Image{wrong}, images...), programs)
+	records, err := o.play(t.Context(), append([]kernel.Image{wrong}, images...), built)
 	if err == nil || !strings.Contains(err.Error(), "debian/wrong: what booted is "+images[0].Release+", not 0.0-none") ||
 		strings.Contains(err.Error(), "bullseye") || strings.Contains(err.Error(), "trixie") {
 		t.Errorf("the error is %v", err)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/finwait/finwait/ci/gate/internal/programs"
 	"github.com/finwait/finwait/harness/kernel"
 	"github.com/finwait/finwait/harness/vm"
 )
@@ -69,12 +70,12 @@ func (b bisection) run(ctx context.Context, scenario string) error {
 	if err := b.check(references); err != nil {
 		return err
 	}
-	programs, err := build(ctx)
+	built, err := programs.Build(ctx, programs.Specs)
 	if err != nil {
 		return err
 	}
-	defer programs.remove()
-	if err := programs.checkName(ctx, scenario); err != nil {
+	defer built.Remove()
+	if err := checkName(ctx, built, scenario); err != nil {
 		return err
 	}
 	s, err := b.search(ctx, references)
@@ -82,7 +83,7 @@ func (b bisection) run(ctx context.Context, scenario string) error {
 		return err
 	}
 	s.show = func(ctx context.Context, image kernel.Image) (showing, error) {
-		return b.showAndKeep(ctx, image, programs, scenario)
+		return b.showAndKeep(ctx, image, built, scenario)
 	}
 	found, err := s.run(ctx)
 	if err != nil {
@@ -126,7 +127,7 @@ func (b bisection) search(ctx context.Context, references []kernel.Reference) (*
 }
 
 // showAndKeep is show, and writes down what was recorded.
-func (b bisection) showAndKeep(ctx context.Context, image kernel.Image, p programs, scenario string) (showing, error) {
+func (b bisection) showAndKeep(ctx context.Context, image kernel.Image, p *programs.Set, scenario string) (showing, error) {
 	out := newScreen(b.stderr)
 	shown, err := b.show(ctx, image, p, scenario, out)
 	out.close()

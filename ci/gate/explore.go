@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/finwait/finwait/ci/gate/internal/programs"
 	"github.com/finwait/finwait/harness/explore"
 	"github.com/finwait/finwait/harness/kernel"
 	"github.com/finwait/finwait/harness/report"
@@ -58,15 +59,15 @@ func (e explorer) run(ctx context.Context, args []string) error {
 	if e.data < 0 {
 		return fmt.Errorf("--data %d: want a number of octets", e.data)
 	}
-	images, programs, err := e.prepare(ctx, args)
+	images, built, err := e.prepare(ctx, args)
 	if err != nil {
 		return err
 	}
-	defer programs.remove()
+	defer built.Remove()
 
 	maps := make([]*explore.Map, len(images))
 	failure := e.onEach(ctx, images, func(i int, out *screen, indent string) (err error) {
-		maps[i], err = e.exploreOn(ctx, images[i], programs, out, indent)
+		maps[i], err = e.exploreOn(ctx, images[i], built, out, indent)
 		return err
 	})
 	maps = slices.DeleteFunc(maps, func(m *explore.Map) bool { return m == nil })
@@ -111,7 +112,7 @@ func writeOrders(page string, maps []*explore.Map) error {
 
 // exploreOn explores on one kernel and writes its map. There is none where nothing was
 // found.
-func (e explorer) exploreOn(ctx context.Context, image kernel.Image, p programs, out *screen, indent string) (*explore.Map, error) {
+func (e explorer) exploreOn(ctx context.Context, image kernel.Image, p *programs.Set, out *screen, indent string) (*explore.Map, error) {
 	var entries []explore.Entry
 	_, err := e.runOn(ctx, image, p, job{e.args, func(line []byte) error {
 		var entry explore.Entry

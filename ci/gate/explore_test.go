@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/finwait/finwait/ci/gate/internal/programs"
 	"github.com/finwait/finwait/harness/explore"
 	"github.com/finwait/finwait/harness/kernel"
 )
@@ -123,7 +124,7 @@ func TestExploreKeepsWhatASuiteHasFound(t *testing.T) {
 	}
 	e := explorer{options: options{out: t.TempDir()}, bounds: explore.Bounds{All: true}}
 	var out strings.Builder
-	found, err := e.exploreOn(t.Context(), kernel.Image{Source: hostSource, Release: "6.0", Arch: kernel.ARM64}, programs{suite: script}, newScreen(&out), "> ")
+	found, err := e.exploreOn(t.Context(), kernel.Image{Source: hostSource, Release: "6.0", Arch: kernel.ARM64}, &programs.Set{Suite: script}, newScreen(&out), "> ")
 	if err == nil || !strings.Contains(err.Error(), "--explore --drops=0 --duplicates=0 --data=0 --all=true --record=/dev/fd/3") {
 		t.Errorf("it says %v", err)
 	}

@@ -210,12 +210,12 @@ func (j matrixJob) playPart(ctx context.Context, kernels []string) error {
 			return fmt.Errorf("--out: clear what an earlier run has left: %w", err)
 		}
 	}
-	images, programs, err := j.prepare(ctx, kernels)
+	images, built, err := j.prepare(ctx, kernels)
 	if err != nil {
 		return err
 	}
-	defer programs.remove()
-	records, err := j.play(ctx, images, programs)
+	defer built.Remove()
+	records, err := j.play(ctx, images, built)
 	for _, record := range records {
 		if err == nil && len(record.Scenarios) == 0 {
 			err = fmt.Errorf("%s: the label filter of the matrix leaves no scenario", record.Kernel.Source)

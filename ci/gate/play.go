@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
+	"github.com/finwait/finwait/ci/gate/internal/programs"
 	"github.com/finwait/finwait/harness/kernel"
 	"github.com/finwait/finwait/harness/report"
 	"github.com/finwait/finwait/harness/vm"
@@ -18,8 +19,8 @@ import (
 // play plays the scenarios on the kernels, in as many rounds as it takes, and writes
 // each one's record as soon as that kernel is through a round. The records are in the
 // order of the kernels.
-func (o options) play(ctx context.Context, images []kernel.Image, programs programs) ([]*report.Record, error) {
-	s := newSession(o, images, programs)
+func (o options) play(ctx context.Context, images []kernel.Image, built *programs.Set) ([]*report.Record, error) {
+	s := newSession(o, images, built)
 	r := rounds{
 		play: s.play, unsettled: s.unsettled, played: s.played, scenarios: s.scenarios, begins: s.begins,
 		now: time.Now, say: func(text string) { fmt.Fprintln(o.stdout, text) },

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/finwait/finwait/ci/gate/internal/programs"
 	"github.com/finwait/finwait/harness/kernel"
 	"github.com/finwait/finwait/harness/report"
 	"github.com/finwait/finwait/harness/vm"
@@ -64,13 +65,13 @@ func TestABadKernelDoesNotStopTheOthers(t *testing.T) {
 	if err := os.WriteFile(bad.Vmlinuz, []byte("no kernel"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	programs, err := build(t.Context())
+	built, err := programs.Build(t.Context(), programs.Specs)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer programs.remove()
+	defer built.Remove()
 	o := options{clock: string(vm.Virtual), labelFilter: "example", trials: 1, out: t.TempDir(), stdout: io.Discard}
-	records, err := o.play(t.Context(), []kernel.Image{bad, host}, programs)
+	records, err := o.play(t.Context(), []kernel.Image{bad, host}, built)
 	if err == nil || !strings.Contains(err.Error(), "debian/bad") || strings.Contains(err.Error(), "host:") {
 		t.Errorf("the error is %v", err)
 	}

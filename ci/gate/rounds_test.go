@@ -14,6 +14,7 @@ import (
 
 	. "github.com/onsi/gomega"
 
+	"github.com/finwait/finwait/ci/gate/internal/programs"
 	"github.com/finwait/finwait/harness/report"
 	"github.com/finwait/finwait/harness/teardown"
 )
@@ -35,7 +36,7 @@ type fakePlayer struct {
 }
 
 func newFake(seed uint64, bad map[string][2]float64) *fakePlayer {
-	f := &fakePlayer{bad: bad, draw: rand.New(rand.NewPCG(seed, 1)), session: newSession(options{baseline: "x"}, nil, programs{})}
+	f := &fakePlayer{bad: bad, draw: rand.New(rand.NewPCG(seed, 1)), session: newSession(options{baseline: "x"}, nil, &programs.Set{})}
 	f.session.kernels = make([]inSession, 2)
 	for i := range f.session.kernels {
 		f.session.kernels[i].record = report.New(report.Kernel{Source: fmt.Sprintf("debian/%d", i)}, "virtual")

@@ -15,6 +15,7 @@ import (
 	"github.com/onsi/ginkgo/v2/types"
 	"github.com/spf13/cobra"
 
+	"github.com/finwait/finwait/ci/gate/internal/programs"
 	"github.com/finwait/finwait/harness/kernel"
 	"github.com/finwait/finwait/harness/report"
 	"github.com/finwait/finwait/harness/vm"
@@ -84,26 +85,26 @@ func checkBudget(cmd *cobra.Command, budget time.Duration) error {
 // prepare finds the kernels and builds what runs on them. Everything that can be
 // found wrong at once is, before anything is downloaded. The programs have to be
 // removed.
-func (o options) prepare(ctx context.Context, args []string) ([]kernel.Image, programs, error) {
+func (o options) prepare(ctx context.Context, args []string) ([]kernel.Image, *programs.Set, error) {
 	references, err := o.references(args)
 	if err != nil {
-		return nil, programs{}, err
+		return nil, nil, err
 	}
 	if err := o.check(references); err != nil {
-		return nil, programs{}, err
+		return nil, nil, err
 	}
 	images, err := o.resolve(ctx, references)
 	if err != nil {
-		return nil, programs{}, err
+		return nil, nil, err
 	}
-	built, err := build(ctx)
+	built, err := programs.Build(ctx, programs.Specs)
 	if err != nil {
-		return nil, programs{}, err
+		return nil, nil, err
 	}
 	for _, image := range images {
-		if _, err := built.forArch(ctx, image.Arch); err != nil {
-			built.remove()
-			return nil, programs{}, err
+		if _, err := built.For(ctx, image.Arch); err != nil {
+			built.Remove()
+			return nil, nil, err
 		}
 	}
 	return images, built, nil
@@ -111,13 +112,13 @@ func (o options) prepare(ctx context.Context, args []string) ([]kernel.Image, pr
 
 // run is the main job. What a kernel has shown is written as soon as it is known.
 func (o options) run(ctx context.Context, args []string) error {
-	images, programs, err := o.prepare(ctx, args)
+	images, built, err := o.prepare(ctx, args)
 	if err != nil {
 		return err
 	}
-	defer programs.remove()
+	defer built.Remove()
 
-	records, failure := o.play(ctx, images, programs)
+	records, failure := o.play(ctx, images, built)
 	if !slices.ContainsFunc(records, func(r *report.Record) bool { return len(r.Scenarios) > 0 }) {
 		if failure == nil {
 			failure = fmt.Errorf("--label-filter %q leaves only specs of which no record is kept, and none of them failed: "+

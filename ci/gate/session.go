@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/finwait/finwait/ci/gate/internal/programs"
 	"github.com/finwait/finwait/harness/kernel"
 	"github.com/finwait/finwait/harness/report"
 	"github.com/finwait/finwait/harness/vm"
@@ -18,7 +19,7 @@ import (
 type session struct {
 	options
 	images   []kernel.Image
-	programs programs
+	programs *programs.Set
 	kernels  []inSession
 }
 
@@ -29,7 +30,7 @@ type inSession struct {
 	first    time.Duration // of the host's time, to the first spec of the last round
 }
 
-func newSession(o options, images []kernel.Image, p programs) *session {
+func newSession(o options, images []kernel.Image, p *programs.Set) *session {
 	return &session{options: o, images: images, programs: p, kernels: make([]inSession, len(images))}
 }
 

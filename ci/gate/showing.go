@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/finwait/finwait/ci/gate/internal/programs"
 	"github.com/finwait/finwait/harness/kernel"
 	"github.com/finwait/finwait/harness/ladder"
 	"github.com/finwait/finwait/harness/report"
@@ -48,8 +49,8 @@ func (s showing) text() string {
 }
 
 // checkName refuses a name that no scenario has, before anything is booted.
-func (p programs) checkName(ctx context.Context, name string) error {
-	output, err := exec.CommandContext(ctx, p.suite, "--ginkgo.dry-run", "--ginkgo.fail-on-empty", "--ginkgo.no-color",
+func checkName(ctx context.Context, p *programs.Set, name string) error {
+	output, err := exec.CommandContext(ctx, p.Suite, "--ginkgo.dry-run", "--ginkgo.fail-on-empty", "--ginkgo.no-color",
 		"--ginkgo.focus="+round{names: []string{name}}.focus()).CombinedOutput()
 	var failed *exec.ExitError
 	switch {
@@ -65,7 +66,7 @@ func (p programs) checkName(ctx context.Context, name string) error {
 
 // show plays one scenario on a kernel. What the kernel is to blame for, if only that it
 // does not boot, is a showing; an error is the machine's fault, or the caller's.
-func (o options) show(ctx context.Context, image kernel.Image, p programs, name string, out *screen) (showing, error) {
+func (o options) show(ctx context.Context, image kernel.Image, p *programs.Set, name string, out *screen) (showing, error) {
 	shown := showing{record: report.New(recorded(image), string(o.clockOf(image)))}
 	shown.record.Environment = environment(image)
 	far := out.begin(image.Source)

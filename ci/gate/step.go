@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/finwait/finwait/ci/gate/internal/programs"
 	"github.com/finwait/finwait/harness/kernel"
 	"github.com/finwait/finwait/harness/teardown"
 	"github.com/finwait/finwait/harness/vm"
@@ -82,15 +83,15 @@ func (s stepper) run(ctx context.Context, scenario, arg string) error {
 	if err := s.check(references); err != nil {
 		return err
 	}
-	programs, err := build(ctx)
+	built, err := programs.Build(ctx, programs.Specs)
 	if err != nil {
 		return err
 	}
-	defer programs.remove()
-	if err := programs.checkName(ctx, scenario); err != nil {
+	defer built.Remove()
+	if err := checkName(ctx, built, scenario); err != nil {
 		return err
 	}
-	shown, err := s.showOn(ctx, references, programs, scenario)
+	shown, err := s.showOn(ctx, references, built, scenario)
 	if err != nil {
 		return err
 	}
@@ -98,7 +99,7 @@ func (s stepper) run(ctx context.Context, scenario, arg string) error {
 }
 
 // showOn plays the scenario on the kernel that is named.
-func (s stepper) showOn(ctx context.Context, named []kernel.Reference, p programs, scenario string) (showing, error) {
+func (s stepper) showOn(ctx context.Context, named []kernel.Reference, p *programs.Set, scenario string) (showing, error) {
 	images, err := s.resolve(ctx, named)
 	if err != nil {
 		if isToBlame(err) {

@@ -11,6 +11,7 @@ import (
 
 	. "github.com/onsi/gomega"
 
+	"github.com/finwait/finwait/ci/gate/internal/programs"
 	"github.com/finwait/finwait/harness/kernel"
 	"github.com/finwait/finwait/harness/report"
 	"github.com/finwait/finwait/harness/teardown"
@@ -182,7 +183,7 @@ func TestAKernelThatCannotBeBootedShowsNothing(t *testing.T) {
 	o := options{clock: string(vm.Virtual), trials: 1}
 	out := newScreen(io.Discard)
 	defer out.close()
-	shown, err := o.show(t.Context(), image, programs{}, "x", out)
+	shown, err := o.show(t.Context(), image, &programs.Set{}, "x", out)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(shown.outcome).To(BeEmpty())
 	g.Expect(shown.why).To(ContainSubstring("it is not a kernel that can be booted"))

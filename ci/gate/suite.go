@@ -13,109 +13,15 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
-	"sync"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/finwait/finwait/ci/gate/internal/programs"
 	"github.com/finwait/finwait/harness/kernel"
 	"github.com/finwait/finwait/harness/vm"
 )
-
-// programs are what runs on a kernel of this machine's architecture: the suite, and
-// the init of the guest.
-type programs struct {
-	folder      string
-	suite, init string
-	others      *otherPrograms
-}
-
-// otherPrograms are those for other architectures, built when they are needed.
-type otherPrograms struct {
-	mu    sync.Mutex
-	built map[kernel.Arch]programs
-}
-
-// build provides the suite and the init: those that a release carries, or else built
-// from the source that the gate itself comes from.
-func build(ctx context.Context) (programs, error) {
-	p, err := newPrograms()
-	if err != nil {
-		return programs{}, err
-	}
-	p.others = &otherPrograms{built: map[kernel.Arch]programs{}}
-	if err := p.provide(ctx, runtime.GOARCH); err != nil {
-		p.remove()
-		return programs{}, err
-	}
-	return p, nil
-}
-
-// provide unpacks the programs for an architecture, or builds them.
-func (p programs) provide(ctx context.Context, arch string) error {
-	if packed != nil {
-		return p.unpack(packed, arch)
-	}
-	return p.compile(ctx, arch)
-}
-
-// forArch gives the programs for an architecture.
-func (p programs) forArch(ctx context.Context, arch kernel.Arch) (programs, error) {
-	if arch == "" || arch == kernel.Native() {
-		return p, nil
-	}
-	p.others.mu.Lock()
-	defer p.others.mu.Unlock()
-	if other, ok := p.others.built[arch]; ok {
-		return other, nil
-	}
-	other := programsIn(filepath.Join(p.folder, string(arch)))
-	if err := os.Mkdir(other.folder, 0o755); err != nil {
-		return programs{}, fmt.Errorf("make a folder for the suite: %w", err)
-	}
-	if err := other.provide(ctx, string(arch)); err != nil {
-		return programs{}, err
-	}
-	p.others.built[arch] = other
-	return other, nil
-}
-
-func programsIn(folder string) programs {
-	return programs{folder: folder, suite: filepath.Join(folder, "specs.test"), init: filepath.Join(folder, "init")}
-}
-
-// newPrograms makes the folder that the programs are to be in.
-func newPrograms() (programs, error) {
-	folder, err := os.MkdirTemp("", "finwait-build-*")
-	if err != nil {
-		return programs{}, fmt.Errorf("make a folder for the suite: %w", err)
-	}
-	return programsIn(folder), nil
-}
-
-// compile builds the programs for an architecture.
-func (p programs) compile(ctx context.Context, arch string) error {
-	const module = "github.com/finwait/finwait"
-	for _, args := range [][]string{
-		{"test", "-c", "-o", p.suite, module + "/specs"},
-		{"build", "-o", p.init, module + "/harness/vm/init"},
-	} {
-		args = append([]string{args[0], "-buildvcs=false", "-trimpath", "-ldflags=-s -w"}, args[1:]...)
-		cmd := exec.CommandContext(ctx, "go", args...)
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch)
-		if output, err := cmd.CombinedOutput(); err != nil {
-			if ctx.Err() != nil {
-				return fmt.Errorf("build the suite: %w", context.Cause(ctx))
-			}
-			return fmt.Errorf("build the suite (a gate that is no release has to be started in a checkout of %s, with Go in PATH): go %s: %w\n%s",
-				module, args[0], err, bytes.TrimSpace(output))
-		}
-	}
-	return nil
-}
-
-func (p programs) remove() { os.RemoveAll(p.folder) }
 
 // suiteArgs are the suite's arguments on a kernel that runs on that clock, for a round
 // whose entries go to a file.
@@ -141,7 +47,7 @@ type job struct {
 
 // runOn has the suite do a job on a kernel. The result tells of the guest, if there
 // was one.
-func (o options) runOn(ctx context.Context, image kernel.Image, p programs, j job) (vm.Result, error) {
+func (o options) runOn(ctx context.Context, image kernel.Image, p *programs.Set, j job) (vm.Result, error) {
 	if image.Source == hostSource {
 		return vm.Result{}, runOnHost(ctx, image, p, j)
 	}
@@ -149,8 +55,8 @@ func (o options) runOn(ctx context.Context, image kernel.Image, p programs, j jo
 }
 
 // runInGuest has a guest with that kernel run the suite.
-func (o options) runInGuest(ctx context.Context, image kernel.Image, p programs, j job) (vm.Result, error) {
-	p, err := p.forArch(ctx, image.Arch)
+func (o options) runInGuest(ctx context.Context, image kernel.Image, p *programs.Set, j job) (vm.Result, error) {
+	p, err := p.For(ctx, image.Arch)
 	if err != nil {
 		return vm.Result{}, fmt.Errorf("%s: %w", image.Source, err)
 	}
@@ -165,7 +71,7 @@ func (o options) runInGuest(ctx context.Context, image kernel.Image, p programs,
 		Kernel: image, Modules: modules, Clock: vm.Clock(o.clock), Console: &console,
 		Cache: machines(), Cold: o.cold, Notice: j.notice,
 	}
-	payload := vm.Payload{Init: p.init, Binary: p.suite, Args: j.args(vm.StreamPath), Held: true}
+	payload := vm.Payload{Init: p.Init, Binary: p.Suite, Args: j.args(vm.StreamPath), Held: true}
 	result, err := machine.Run(ctx, payload, func(line []byte) {
 		if err := j.entry(line); err != nil {
 			cancel(err)
@@ -203,14 +109,14 @@ func hostKernel() (kernel.Image, error) {
 }
 
 // runOnHost runs the suite on the running kernel.
-func runOnHost(ctx context.Context, image kernel.Image, p programs, j job) error {
+func runOnHost(ctx context.Context, image kernel.Image, p *programs.Set, j job) error {
 	stream, report, err := os.Pipe()
 	if err != nil {
 		return fmt.Errorf("%s: %w", image.Source, err)
 	}
 	defer stream.Close()
 	var console tail
-	cmd := exec.CommandContext(ctx, p.suite, j.args("/dev/fd/3")...)
+	cmd := exec.CommandContext(ctx, p.Suite, j.args("/dev/fd/3")...)
 	cmd.ExtraFiles = []*os.File{report}
 	cmd.Stdout, cmd.Stderr = &console, &console
 	// The suite ends with the gate, even one that is killed; the signal comes

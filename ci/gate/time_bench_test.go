@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/finwait/finwait/ci/gate/internal/programs"
 	"github.com/finwait/finwait/harness/kernel"
 )
 
@@ -78,7 +79,7 @@ func BenchmarkSideBySide(b *testing.B) {
 type prepared struct {
 	options
 	images   []kernel.Image
-	programs programs
+	programs *programs.Set
 }
 
 func prepare(b *testing.B, labels string, kernels ...string) prepared {
@@ -89,7 +90,7 @@ func prepare(b *testing.B, labels string, kernels ...string) prepared {
 	if err != nil {
 		b.Fatalf("%v\n%s", err, &said)
 	}
-	b.Cleanup(built.remove)
+	b.Cleanup(built.Remove)
 	return prepared{o, images, built}
 }
 

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/finwait/finwait/ci/gate/internal/programs"
 )
 
 func versionCommand() *cobra.Command {
@@ -42,8 +44,8 @@ func describeBuild(w io.Writer, info *debug.BuildInfo) error {
 		commit += ", of " + date
 	}
 	guests := "built when they are needed, in a checkout, with Go in PATH"
-	if packed != nil {
-		guests = "in this file, for " + strings.Join(architectures, " and ")
+	if carried := programs.Carried(); len(carried) > 0 {
+		guests = "in this file, for " + strings.Join(carried, " and ")
 	}
 	_, err := fmt.Fprintf(w, "gate %s\ncommit: %s\nbuilt by: %s for %s/%s\nprograms for guests: %s\n",
 		cmp.Or(info.Main.Version, "(devel)"), commit, info.GoVersion, setting("GOOS"), setting("GOARCH"), guests)

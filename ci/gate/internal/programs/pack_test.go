@@ -1,4 +1,4 @@
-package main
+package programs
 
 import (
 	"os"
@@ -33,12 +33,11 @@ func TestWhatIsPackedComesOutAsItWas(t *testing.T) {
 		"arm64/specs.test.zst": packedOf(t, "another"), "arm64/init.zst": packedOf(t, "another"),
 	}
 	g.Expect(len(release["amd64/specs.test.zst"].Data)).To(BeNumerically("<", len(suite)/10))
-	p, err := newPrograms()
-	g.Expect(err).NotTo(HaveOccurred())
-	defer p.remove()
-	g.Expect(p.unpack(release, "amd64")).To(Succeed())
-	g.Expect(os.ReadFile(p.suite)).To(BeEquivalentTo(suite))
-	for _, program := range []string{p.suite, p.init} {
+	p := setIn(t.TempDir(), Specs)
+	g.Expect(Specs.program().unpack(release, "amd64", p.folder)).To(Succeed())
+	g.Expect(guestInit.unpack(release, "amd64", p.folder)).To(Succeed())
+	g.Expect(os.ReadFile(p.Suite)).To(BeEquivalentTo(suite))
+	for _, program := range []string{p.Suite, p.Init} {
 		info, err := os.Stat(program)
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(info.Mode().Perm()&0o100).NotTo(BeZero(), "it can not be executed")
@@ -59,10 +58,7 @@ func TestAReleaseThatLacksAProgramSaysWhich(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			g := NewWithT(t)
-			p, err := newPrograms()
-			g.Expect(err).NotTo(HaveOccurred())
-			defer p.remove()
-			g.Expect(p.unpack(c.release, "amd64")).To(MatchError(And(
+			g.Expect(Specs.program().unpack(c.release, "amd64", t.TempDir())).To(MatchError(And(
 				ContainSubstring("unpack the programs for amd64 that this gate carries: "), ContainSubstring(c.want))))
 		})
 	}

@@ -1,6 +1,6 @@
 //go:build embedded
 
-package main
+package programs
 
 import (
 	"embed"
