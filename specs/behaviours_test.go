@@ -8,6 +8,7 @@ import (
 
 	"github.com/finwait/finwait/harness/behaviour"
 	"github.com/finwait/finwait/harness/report"
+	"github.com/finwait/finwait/harness/suite"
 )
 
 // What changed from kernel to kernel in how connections end, and is right either way:
@@ -29,14 +30,14 @@ func Observation(q behaviour.Question) bool {
 	}
 	return It(name, append(decorators, func(ctx SpecContext) {
 		var before string
-		for range *trials {
+		for range suite.Trials() {
 			observed, err := q.Ask(ctx)
 			if err != nil {
-				without(ctx, report.Entry{Name: name}, err)
+				suite.Without(ctx, report.Entry{Name: name}, err)
 			}
 			AddReportEntry(name, q.Text+"\n"+observed.Text(), ReportEntryVisibilityFailureOrVerbose)
-			record(report.Entry{Name: name, Observation: &observed})
-			if recording == nil {
+			suite.Record(report.Entry{Name: name, Observation: &observed})
+			if !suite.Recording() {
 				Expect(observed.Why).To(BeEmpty(), "%s", observed.Text())
 				if before != "" {
 					Expect(observed.Answer).To(Equal(before), "it is not the same each time")

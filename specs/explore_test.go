@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
-	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/finwait/finwait/harness/explore"
 	"github.com/finwait/finwait/harness/scenario"
+	"github.com/finwait/finwait/harness/suite"
 	"github.com/finwait/finwait/topologies"
 )
 
@@ -58,12 +58,12 @@ func behaviours(p explore.Pair) (client, server scenario.Behaviour) {
 
 // exploreAll explores every pair of calls, and judges nothing.
 func exploreAll(t *testing.T) {
-	if forbidden != nil {
-		t.Fatalf("exploring makes network namespaces, which this process may not: %v", forbidden)
+	if err := suite.Forbidden(); err != nil {
+		t.Fatalf("exploring makes network namespaces, which this process may not: %v", err)
 	}
-	out, err := os.OpenFile(*recordPath, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644)
+	out, err := suite.OpenRecord()
 	if err != nil {
-		t.Fatalf("open the file that --record names: %v", err)
+		t.Fatal(err)
 	}
 	defer out.Close()
 	live := &explore.Live{}

@@ -11,6 +11,7 @@ import (
 	"github.com/finwait/finwait/harness/kernel"
 	"github.com/finwait/finwait/harness/ladder"
 	"github.com/finwait/finwait/harness/scenario"
+	"github.com/finwait/finwait/harness/suite"
 	"github.com/finwait/finwait/harness/teardown"
 	"github.com/finwait/finwait/topologies"
 )
@@ -26,11 +27,11 @@ var _ = Describe("However a FIN was overtaken, the verdict is the same", func() 
 			var played []teardown.Trial
 			for _, way := range ways(path) {
 				trial, err := scenario.Play(ctx, scenario.Scenario{
-					Name: name + way.suffix, Family: topologies.IPv4, Server: path.Behaviour, Disturbance: way.disturbance, Noise: noise,
+					Name: name + way.suffix, Family: topologies.IPv4, Server: path.Behaviour, Disturbance: way.disturbance, Noise: suite.Noise(),
 				})
 				var missing *kernel.MissingCapability
 				if errors.As(err, &missing) {
-					if *requireAll {
+					if suite.RequireAll() {
 						Fail(missing.Error())
 					}
 					continue

@@ -11,6 +11,7 @@ import (
 	"github.com/finwait/finwait/harness/kernel"
 	"github.com/finwait/finwait/harness/ladder"
 	"github.com/finwait/finwait/harness/scenario"
+	"github.com/finwait/finwait/harness/suite"
 	"github.com/finwait/finwait/harness/teardown"
 )
 
@@ -28,7 +29,7 @@ var _ = Describe("A FIN that is sent again while it is on its way proves nothing
 				Disturbance: scenario.HoldClientFINAtRouter(500 * time.Millisecond),
 			})
 			var missing *kernel.MissingCapability
-			if errors.As(err, &missing) && !*requireAll {
+			if errors.As(err, &missing) && !suite.RequireAll() {
 				Skip(missing.Error())
 			}
 			Expect(err).NotTo(HaveOccurred())
