@@ -2,13 +2,17 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/finwait/finwait/ci/gate/internal/bisect"
 	"github.com/finwait/finwait/ci/gate/internal/programs"
 	"github.com/finwait/finwait/harness/kernel"
+	"github.com/finwait/finwait/harness/kernel/debian"
 	"github.com/finwait/finwait/harness/vm"
 )
 
@@ -82,10 +86,10 @@ func (b bisection) run(ctx context.Context, scenario string) error {
 	if err != nil {
 		return err
 	}
-	s.show = func(ctx context.Context, image kernel.Image) (showing, error) {
+	s.Show = func(ctx context.Context, image kernel.Image) (bisect.Shown, error) {
 		return b.showAndKeep(ctx, image, built, scenario)
 	}
-	found, err := s.run(ctx)
+	found, err := s.Run(ctx)
 	if err != nil {
 		return err
 	}
@@ -93,7 +97,7 @@ func (b bisection) run(ctx context.Context, scenario string) error {
 	if err := replace(filepath.Join(b.out, "bisect.json"), jsonOf(found)); err != nil {
 		return err
 	}
-	found.write(b.stdout)
+	found.Write(b.stdout)
 	if len(found.Untold) > 0 {
 		return exitStatus(exitInconclusive)
 	}
@@ -102,7 +106,7 @@ func (b bisection) run(ctx context.Context, scenario string) error {
 
 // search prepares the search between two kernels, in the row of all that the archive
 // has.
-func (b bisection) search(ctx context.Context, references []kernel.Reference) (*search, error) {
+func (b bisection) search(ctx context.Context, references []kernel.Reference) (*bisect.Search, error) {
 	ends, err := b.resolve(ctx, references)
 	if err != nil {
 		return nil, err
@@ -118,22 +122,39 @@ func (b bisection) search(ctx context.Context, references []kernel.Reference) (*
 	for _, note := range notes {
 		fmt.Fprintln(b.stderr, note)
 	}
-	return &search{
-		good: ends[0], bad: ends[1], versions: versions, stdout: b.stdout,
-		resolve: func(ctx context.Context, version string) (kernel.Image, error) {
-			return find(ctx, archive, kernel.Reference{Origin: kernel.DebianVersion, Name: version, Arch: ends[0].Arch})
+	return &bisect.Search{
+		Good: ends[0], Bad: ends[1], Versions: versions, Out: b.stdout,
+		Resolve: func(ctx context.Context, version string) (kernel.Image, string, error) {
+			image, err := find(ctx, archive, kernel.Reference{Origin: kernel.DebianVersion, Name: version, Arch: ends[0].Arch})
+			if why := whyNotHad(err); why != "" {
+				return kernel.Image{}, why, nil
+			}
+			return image, "", err
 		},
 	}, nil
 }
 
+// whyNotHad is what keeps a kernel from being had, in a line; empty where the error says
+// nothing of the kernel, as when a mirror is down.
+func whyNotHad(err error) string {
+	switch {
+	case errors.Is(err, debian.ErrGone):
+		return debian.ErrGone.Error()
+	case isToBlame(err):
+		return "it cannot be had: " + strings.TrimSuffix(firstLine(err.Error()), ":")
+	}
+	return ""
+}
+
 // showAndKeep is show, and writes down what was recorded.
-func (b bisection) showAndKeep(ctx context.Context, image kernel.Image, p *programs.Set, scenario string) (showing, error) {
+func (b bisection) showAndKeep(ctx context.Context, image kernel.Image, p *programs.Set, scenario string) (bisect.Shown, error) {
 	out := newScreen(b.stderr)
-	shown, err := b.show(ctx, image, p, scenario, out)
+	showing, err := b.show(ctx, image, p, scenario, out)
 	out.close()
-	if err != nil || len(shown.record.Scenarios) == 0 {
+	shown := bisect.Shown{Outcome: showing.outcome, Why: showing.why, Expected: showing.expected}
+	if err != nil || len(showing.record.Scenarios) == 0 {
 		return shown, err
 	}
-	shown.ladder = filepath.Join(b.out, folderOf(shown.record), "exchanges", filepath.FromSlash(scenario)+".txt")
-	return shown, writeRecord(b.out, shown.record)
+	shown.Ladder = filepath.Join(b.out, folderOf(showing.record), "exchanges", filepath.FromSlash(scenario)+".txt")
+	return shown, writeRecord(b.out, showing.record)
 }

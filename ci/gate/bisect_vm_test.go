@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
+
+	"github.com/finwait/finwait/ci/gate/internal/bisect"
 )
 
 // The change that answers this came to 5.10.y by 5.10.247. Debian has nothing of the
@@ -25,7 +27,7 @@ func TestBisectFindsTheFirstKernelOfASeries(t *testing.T) {
 
 	text, err := os.ReadFile(filepath.Join(out, "bisect.json"))
 	g.Expect(err).NotTo(HaveOccurred())
-	var found change
+	var found bisect.Change
 	g.Expect(json.Unmarshal(text, &found)).To(Succeed())
 	g.Expect(found.First.Version).To(Equal("5.10.251-5"))
 	g.Expect(found.Last.Version).To(Equal("5.10.223-1"))

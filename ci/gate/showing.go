@@ -24,8 +24,6 @@ type showing struct {
 	outcome, why string
 	// expected is how the scenario should end; empty for a behaviour.
 	expected string
-	// ladder is the file that tells how it went; empty where there is none.
-	ladder string
 	// record is all that was recorded.
 	record *report.Record
 }

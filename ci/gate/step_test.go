@@ -71,18 +71,23 @@ func TestBisectRefuses(t *testing.T) {
 
 func TestStepExitsAsGitBisectWantsIt(t *testing.T) {
 	t.Parallel()
+	var (
+		clean   = showing{outcome: "clean", expected: "clean"}
+		again   = showing{outcome: "retransmitted", expected: "clean"}
+		nothing = showing{why: "it does not boot"}
+	)
 	for name, c := range map[string]struct {
 		want   string
 		shown  showing
 		status int
 		says   string
 	}{
-		"as it should":                {"", plays['-'], 0, "x: build:. is good: clean\n"},
-		"not as it should":            {"", plays['+'], 1, "x: build:. is bad: retransmitted, where clean is wanted\n"},
-		"as wanted":                   {"retransmitted", plays['+'], 0, "x: build:. is good: retransmitted\n"},
-		"not as wanted":               {"retransmitted", plays['-'], 1, "x: build:. is bad: clean, where retransmitted is wanted\n"},
-		"nothing is shown":            {"", plays['?'], 125, "x: build:. is not to be told: it does not boot\n"},
-		"nothing is shown, as wanted": {"clean", plays['?'], 125, "x: build:. is not to be told: it does not boot\n"},
+		"as it should":                {"", clean, 0, "x: build:. is good: clean\n"},
+		"not as it should":            {"", again, 1, "x: build:. is bad: retransmitted, where clean is wanted\n"},
+		"as wanted":                   {"retransmitted", again, 0, "x: build:. is good: retransmitted\n"},
+		"not as wanted":               {"retransmitted", clean, 1, "x: build:. is bad: clean, where retransmitted is wanted\n"},
+		"nothing is shown":            {"", nothing, 125, "x: build:. is not to be told: it does not boot\n"},
+		"nothing is shown, as wanted": {"clean", nothing, 125, "x: build:. is not to be told: it does not boot\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -1,4 +1,4 @@
-package main
+package bisect
 
 // A halving finds, in a row of which the first and the last differ, two that differ and
 // have none between them that can be told. It halves what is left each time.

@@ -1,4 +1,4 @@
-package main
+package bisect
 
 import (
 	"math/bits"

@@ -1,4 +1,4 @@
-package main
+package bisect
 
 import (
 	"bytes"
@@ -12,18 +12,17 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/finwait/finwait/harness/kernel"
-	"github.com/finwait/finwait/harness/kernel/debian"
 )
 
 // played is a row of kernels, oldest first, each with what it shows: '-' clean, '+'
 // retransmitted, '!' reset, '?' nothing, '~' it cannot be had any more, '/' nor can anything.
 type played string
 
-var plays = map[byte]showing{
-	'-': {outcome: "clean", expected: "clean"},
-	'+': {outcome: "retransmitted", expected: "clean"},
-	'!': {outcome: "reset", expected: "clean"},
-	'?': {why: "it does not boot"},
+var plays = map[byte]Shown{
+	'-': {Outcome: "clean", Expected: "clean"},
+	'+': {Outcome: "retransmitted", Expected: "clean"},
+	'!': {Outcome: "reset", Expected: "clean"},
+	'?': {Why: "it does not boot"},
 }
 
 // version is what the i-th kernel is called.
@@ -39,33 +38,33 @@ func (p played) of(v string) byte {
 }
 
 // search is one in the row, with the good kernel at one end.
-func (p played) search(goodFirst bool) (*search, *bytes.Buffer) {
+func (p played) search(goodFirst bool) (*Search, *bytes.Buffer) {
 	var versions []string
 	for i := range len(p) {
 		versions = append(versions, version(i))
 	}
 	image := func(v string) kernel.Image { return kernel.Image{Source: "debian/" + v, Version: v} }
 	out := new(bytes.Buffer)
-	s := &search{
-		good: image(versions[len(p)-1]), bad: image(versions[0]), versions: versions, stdout: out,
-		resolve: func(_ context.Context, v string) (kernel.Image, error) {
+	s := &Search{
+		Good: image(versions[len(p)-1]), Bad: image(versions[0]), Versions: versions, Out: out,
+		Resolve: func(_ context.Context, v string) (kernel.Image, string, error) {
 			switch p.of(v) {
 			case '~':
-				return kernel.Image{}, fmt.Errorf("%w:\n\thttp://mirror: 404", debian.ErrGone)
+				return kernel.Image{}, "no mirror has it any more", nil
 			case '/':
-				return kernel.Image{}, errors.New("no route to host")
+				return kernel.Image{}, "", errors.New("no route to host")
 			}
-			return image(v), nil
+			return image(v), "", nil
 		},
-		show: func(_ context.Context, image kernel.Image) (showing, error) {
+		Show: func(_ context.Context, image kernel.Image) (Shown, error) {
 			if p.of(image.Version) == 'x' {
-				return showing{}, errors.New("QEMU refused its work")
+				return Shown{}, errors.New("QEMU refused its work")
 			}
 			return plays[p.of(image.Version)], nil
 		},
 	}
 	if goodFirst {
-		s.good, s.bad = s.bad, s.good
+		s.Good, s.Bad = s.Bad, s.Good
 	}
 	return s, out
 }
@@ -89,11 +88,11 @@ func TestSearchNamesTheFirstThatIsNotAsBefore(t *testing.T) {
 			t.Parallel()
 			g := NewWithT(t)
 			s, out := row.search(row[0] == '-')
-			found, err := s.run(t.Context())
+			found, err := s.Run(t.Context())
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect([]string{found.Last.Version, found.First.Version}).To(Equal([]string{version(want.last), version(want.first)}))
-			g.Expect(found.Last.Verdict).To(Equal(map[byte]judgement{'-': isGood, '+': isBad}[row[0]]))
-			g.Expect(found.First.Verdict).To(Equal(map[byte]judgement{'-': isGood, '+': isBad}[row[len(row)-1]]))
+			g.Expect(found.Last.Verdict).To(Equal(map[byte]Verdict{'-': Good, '+': Bad}[row[0]]))
+			g.Expect(found.First.Verdict).To(Equal(map[byte]Verdict{'-': Good, '+': Bad}[row[len(row)-1]]))
 			var untold []string
 			for _, i := range want.untold {
 				untold = append(untold, version(i))
@@ -117,11 +116,11 @@ func TestSearchSaysWhyOneIsSkipped(t *testing.T) {
 	} {
 		g := NewWithT(t)
 		s, out := row.search(false)
-		found, err := s.run(t.Context())
+		found, err := s.Run(t.Context())
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(out.String()).To(HaveSuffix(why))
 		var text bytes.Buffer
-		found.write(&text)
+		found.Write(&text)
 		g.Expect(text.String()).To(HavePrefix("\nthe first good kernel is debian/1.0.2-1: clean\n" +
 			"or one of those that could not be told: 1.0.1-1\nthe last bad one is debian/1.0.0-1: retransmitted\n"))
 	}
@@ -132,7 +131,7 @@ func TestSearchEndsWhereNothingCanBeHad(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
 	s, out := played("+/-").search(false)
-	_, err := s.run(t.Context())
+	_, err := s.Run(t.Context())
 	g.Expect(err).To(MatchError(ContainSubstring("no route to host")))
 	g.Expect(out.String()).NotTo(ContainSubstring("skip"))
 }
@@ -152,7 +151,7 @@ func TestSearchWantsItsEndsToBeWhatTheyAreCalled(t *testing.T) {
 		t.Run(string(row), func(t *testing.T) {
 			t.Parallel()
 			s, _ := row.search(false)
-			_, err := s.run(t.Context())
+			_, err := s.Run(t.Context())
 			NewWithT(t).Expect(err).To(MatchError(ContainSubstring(want)))
 		})
 	}
@@ -162,15 +161,15 @@ func TestSearchIsInterrupted(t *testing.T) {
 	t.Parallel()
 	ctx, interrupt := context.WithCancelCause(t.Context())
 	s, _ := played("++--").search(false)
-	show := s.show
-	s.show = func(ctx context.Context, image kernel.Image) (showing, error) {
+	show := s.Show
+	s.Show = func(ctx context.Context, image kernel.Image) (Shown, error) {
 		if slices.Contains([]string{version(0), version(3)}, image.Version) {
 			return show(ctx, image)
 		}
 		interrupt(errors.New("interrupted"))
-		return showing{}, context.Cause(ctx)
+		return Shown{}, context.Cause(ctx)
 	}
-	_, err := s.run(ctx)
+	_, err := s.Run(ctx)
 	NewWithT(t).Expect(err).To(MatchError("interrupted"))
 }
 

@@ -1,4 +1,4 @@
-package main
+package bisect
 
 import (
 	"testing"
@@ -17,7 +17,7 @@ func TestAKernelIsNamedWithItsVersionOnce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			NewWithT(t).Expect(step{Kernel: name, Version: "5.10.262-1"}.kernel()).To(Equal(want))
+			NewWithT(t).Expect(Step{Kernel: name, Version: "5.10.262-1"}.kernel()).To(Equal(want))
 		})
 	}
 }

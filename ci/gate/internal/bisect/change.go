@@ -1,4 +1,4 @@
-package main
+package bisect
 
 import (
 	"fmt"
@@ -7,37 +7,30 @@ import (
 	"strings"
 )
 
-// A change is what a bisection finds.
-type change struct {
+// A Change is what a search finds.
+type Change struct {
+	// Scenario is the one that shows it, or the behaviour.
 	Scenario string `json:"scenario"`
 	// Last is the last kernel that is told to be as it was before the change, and First
 	// the first that is told to be as it is since.
-	Last  step `json:"last"`
-	First step `json:"first"`
+	Last  Step `json:"last"`
+	First Step `json:"first"`
 	// Untold are the versions between the two, of which neither is told.
 	Untold []string `json:"untold,omitempty"`
 	// Distance says how far the two are from each other.
 	Distance string `json:"distance"`
 	// Steps are all that were taken, in their order.
-	Steps []step `json:"steps"`
+	Steps []Step `json:"steps"`
 }
 
-// write says what was found.
-func (c change) write(w io.Writer) {
+// Write says what was found.
+func (c Change) Write(w io.Writer) {
 	fmt.Fprintf(w, "\nthe first %s kernel is %s: %s\n", c.First.Verdict, c.First.kernel(), c.First.Shows)
 	if len(c.Untold) > 0 {
 		fmt.Fprintf(w, "or one of those that could not be told: %s\n", strings.Join(c.Untold, " "))
 	}
 	fmt.Fprintf(w, "the last %s one is %s: %s\n", c.Last.Verdict, c.Last.kernel(), c.Last.Shows)
 	fmt.Fprintf(w, "%s\nhow they went:\n  %s\n  %s\n", c.Distance, c.First.Ladder, c.Last.Ladder)
-}
-
-// kernel is "debian/bullseye (5.10.262-1)", or "debian/5.10.262-1:arm64", which says it.
-func (t step) kernel() string {
-	if name, _, _ := strings.Cut(t.Kernel, ":"); name == "debian/"+t.Version {
-		return t.Kernel
-	}
-	return fmt.Sprintf("%s (%s)", t.Kernel, t.Version)
 }
 
 // linux takes the version of Linux, and its series, out of a package's.
