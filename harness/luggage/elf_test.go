@@ -128,7 +128,7 @@ func FuzzPack(f *testing.F) {
 		write(t, filepath.Join(tree, "opt/program"), string(program))
 		write(t, filepath.Join(tree, "opt/libown.so"), string(library))
 		write(t, filepath.Join(tree, confPath), string(conf))
-		l, err := Pack([]string{tree}, []string{"/opt/program"})
+		l, err := pack(view{[]string{tree}}, []string{"/opt/program"})
 		if err != nil {
 			return
 		}

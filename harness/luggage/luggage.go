@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -45,7 +46,17 @@ var lookups = []string{
 // was looked for; that the guest has a path itself; or that programs are for several
 // architectures, or for one that no guest has.
 func Pack(trees, paths []string) (*Luggage, error) {
-	p := newPacker(trees)
+	var roots []string
+	for _, tree := range trees {
+		if filepath.Clean(tree) != "/" {
+			roots = append(roots, tree)
+		}
+	}
+	return pack(view{append(roots, "/")}, paths)
+}
+
+func pack(from view, paths []string) (*Luggage, error) {
+	p := newPacker(from)
 	for _, named := range paths {
 		if err := p.bring(named); err != nil {
 			return nil, fmt.Errorf("pack %s: %w", named, err)

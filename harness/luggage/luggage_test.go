@@ -173,6 +173,7 @@ func TestArchive(t *testing.T) {
 func TestRefuse(t *testing.T) {
 	tree := t.TempDir()
 	write(t, filepath.Join(tree, "luggage/script"), "#!/luggage/none\n")
+	write(t, filepath.Join(tree, "luggage/folder"), "#!/luggage\n")
 	write(t, filepath.Join(tree, "luggage/env"), "#!/usr/bin/env no-such-program\n")
 	write(t, filepath.Join(tree, "luggage/broken"), "\x7fELF and then something else, for long enough a text to be one\n")
 	write(t, filepath.Join(tree, "finwait/x"), "")
@@ -198,6 +199,7 @@ func TestRefuse(t *testing.T) {
 		"/s":              tree + "/s is neither a file nor a folder",
 		"/large":          tree + "/large has 4294967296 octets, and a file that is brought can have 4294967295",
 		"/luggage/script": "the program of its #! line, /luggage/none: find /luggage/none: file does not exist",
+		"/luggage/folder": "luggage is a folder",
 		"/luggage/env":    "no-such-program, which its #! line asks env for, is in none of /usr/local/sbin, ",
 		"/luggage/broken": "read the ELF file " + tree + "/luggage/broken: ",
 	} {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"path/filepath"
 )
 
 // A packer puts a luggage together.
@@ -18,50 +17,58 @@ type packer struct {
 	folders  map[string]bool // all of which has been brought, by path
 }
 
-func newPacker(trees []string) *packer {
-	p := &packer{
-		entries:  map[string]entry{},
-		programs: map[string]bool{},
-		folders:  map[string]bool{},
-	}
-	for _, tree := range trees {
-		if filepath.Clean(tree) != "/" {
-			p.view.roots = append(p.view.roots, tree)
-		}
-	}
-	p.view.roots = append(p.view.roots, "/")
+func newPacker(from view) *packer {
+	p := &packer{view: from, entries: map[string]entry{}, programs: map[string]bool{}, folders: map[string]bool{}}
 	p.loader = loader{packer: p, known: map[string]*object{}, seen: map[string]bool{}, provided: map[string]bool{}}
 	return p
 }
 
-// bring brings what a path leads to, with all that it needs; of shared libraries, they
-// are noted.
+// bring brings what a path leads to, with all that it needs. What shared libraries of a
+// folder's need comes later.
 func (p *packer) bring(name string) error {
+	to, err := p.reach(name)
+	switch {
+	case err != nil:
+		return err
+	case to.info.IsDir():
+		return p.folder(to)
+	}
+	return p.program(to)
+}
+
+// bringProgram is bring for what has to be a program.
+func (p *packer) bringProgram(name string) error {
+	to, err := p.reach(name)
+	switch {
+	case err != nil:
+		return err
+	case to.info.IsDir():
+		return fmt.Errorf("%s is a folder", to.host)
+	}
+	return p.program(to)
+}
+
+// reach brings the folders and links on the way to what a path leads to, and that.
+func (p *packer) reach(name string) (to node, err error) {
 	if !path.IsAbs(name) {
-		return errors.New("the path has to be absolute")
+		return to, errors.New("the path has to be absolute")
 	}
 	way, to, err := p.view.resolve(name)
 	if err != nil {
-		return err
+		return to, err
 	}
 	if to.path == "/" {
-		return errors.New("it is all of the machine: name what is needed of it")
+		return to, errors.New("it is all of the machine: name what is needed of it")
 	}
 	for _, n := range append(way, to) {
 		if isOwn(n.path) {
-			return fmt.Errorf("the guest has its own %s, which nothing can be brought to", n.path)
+			return to, fmt.Errorf("the guest has its own %s, which nothing can be brought to", n.path)
 		}
 	}
-	if err := p.addAll(way); err != nil {
-		return err
+	if !to.info.IsDir() && !to.info.Mode().IsRegular() {
+		return to, fmt.Errorf("%s is neither a file nor a folder", to.host)
 	}
-	switch {
-	case to.info.IsDir():
-		return p.folder(to)
-	case to.info.Mode().IsRegular():
-		return p.program(to)
-	}
-	return fmt.Errorf("%s is neither a file nor a folder", to.host)
+	return to, p.addAll(way)
 }
 
 // program brings what a file is started with.

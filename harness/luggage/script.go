@@ -28,7 +28,7 @@ func (p *packer) script(of node) error {
 	if !ok {
 		return nil
 	}
-	if err := p.bring(interpreter); err != nil {
+	if err := p.bringProgram(interpreter); err != nil {
 		return fmt.Errorf("the program of its #! line, %s: %w", interpreter, err)
 	}
 	program := envProgram(argument)
@@ -36,12 +36,12 @@ func (p *packer) script(of node) error {
 		return nil
 	}
 	if path.IsAbs(program) {
-		return p.bring(program)
+		return p.bringProgram(program)
 	}
 	for _, folder := range searched {
 		name := path.Join(folder, program)
 		if _, to, err := p.view.resolve(name); err == nil && to.info.Mode().IsRegular() {
-			return p.bring(name)
+			return p.bringProgram(name)
 		}
 	}
 	return fmt.Errorf("%s, which its #! line asks env for, is in none of %s", program, strings.Join(searched, ", "))
