@@ -237,6 +237,8 @@ func TestUnpackFails(t *testing.T) {
 	g.Expect(Unpack(bytes.NewReader([]byte(strings.Repeat("something else ", 20))), folder)).To(MatchError(ContainSubstring("read the archive: ")))
 	at := bytes.Index(whole, []byte("some content"))
 	g.Expect(Unpack(bytes.NewReader(whole[:at+3]), t.TempDir())).To(MatchError(ContainSubstring("unpack /luggage/file: unexpected EOF")))
+	next := bytes.LastIndex(whole, []byte("070701"))
+	g.Expect(Unpack(bytes.NewReader(whole[:next]), t.TempDir())).To(MatchError(ContainSubstring("read the archive: it was cut short")))
 	device := cpio.CharDev("null", 0o666, 1, 3)
 	outside := cpio.StaticFile("../outside", "", 0o644)
 	for record, want := range map[*cpio.Record]string{&device: "is that of neither a file, a folder nor a link", &outside: "it is not below the folder"} {

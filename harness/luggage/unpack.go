@@ -18,13 +18,18 @@ import (
 // which file could not be made.
 func Unpack(archive io.ReaderAt, below string) error {
 	reader := cpio.Newc.Reader(archive)
+	if whole, ok := reader.(cpio.EOFReader); ok {
+		reader = whole.RecordReader // which tells the end from a part that is missing
+	}
 	for {
 		record, err := reader.ReadRecord()
 		switch {
 		case errors.Is(err, io.EOF):
-			return nil
+			return errors.New("read the archive: it was cut short")
 		case err != nil:
 			return fmt.Errorf("read the archive: %w", err)
+		case record.Name == cpio.Trailer:
+			return nil
 		}
 		if !filepath.IsLocal(record.Name) {
 			return fmt.Errorf("unpack %q: it is not below the folder", record.Name)

@@ -25,14 +25,14 @@ func (m Machine) kernelArguments() string {
 //
 // The virtio devices are served by the thread that runs the guest (ioeventfd=off):
 // the guest's clock stands meanwhile, instead of running ahead while it waits.
-func (m Machine) machineArguments(initramfs int64) []string {
+func (m Machine) machineArguments(memoryMiB int) []string {
 	a := m.architecture()
 	args := []string{
 		"-no-user-config", "-nodefaults", "-display", "none", "-nic", "none",
 		"-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
 		"-machine", a.machine,
 		"-smp", strconv.Itoa(max(1, m.CPUs)),
-		"-m", strconv.Itoa(m.memoryMiB(initramfs)) + "M",
+		"-m", strconv.Itoa(memoryMiB) + "M",
 		"-no-reboot",
 		"-action", "panic=pause", "-device", "pvpanic-pci",
 	}

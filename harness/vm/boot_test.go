@@ -102,7 +102,7 @@ func TestBoot(t *testing.T) {
 		g.Expect(os.WriteFile(text.Binary, []byte("not a program"), 0o755)).To(Succeed())
 		_, _, err := run(t, Machine{Kernel: oldest}, text)
 		g.Expect(err).To(failFor(NotExecuted))
-		g.Expect(err).To(MatchError(ContainSubstring("execve /bin/suite: exec format error")))
+		g.Expect(err).To(MatchError(ContainSubstring("execve /finwait/bin/suite: exec format error")))
 	})
 	t.Run("has no such module", func(t *testing.T) {
 		t.Parallel()
@@ -138,13 +138,13 @@ func testReport(t *testing.T, m Machine, p testPayload) {
 		Left            bool
 	}
 	g.Expect(json.Unmarshal([]byte(lines[0]), &saw)).To(Succeed())
-	g.Expect(saw.Args).To(Equal([]string{"/bin/payload", "report", "3"}))
+	g.Expect(saw.Args).To(Equal([]string{"/finwait/bin/payload", "report", "3"}))
 	g.Expect(saw.Env).To(ConsistOf(HavePrefix("PATH="), "HOME=/root", "TMPDIR=/tmp", "FINWAIT=spoken to"))
 	g.Expect(saw.Modules).To(And(ContainSubstring("sch_netem "), ContainSubstring("veth ")))
 	g.Expect(saw.Left).To(BeFalse(), "the module's file is still there")
 	g.Expect(saw.CPUs).To(Equal(max(1, m.CPUs)))
 	for _, mounted := range []string{
-		"/dev devtmpfs", "/proc proc", "/sys sysfs", "/tmp tmpfs", "/run tmpfs", "/sys/fs/cgroup cgroup2",
+		"/dev devtmpfs", "/dev/shm tmpfs", "/proc proc", "/sys sysfs", "/tmp tmpfs", "/run tmpfs", "/sys/fs/cgroup cgroup2",
 	} {
 		g.Expect(saw.Mounts).To(ContainSubstring(" " + mounted + " "))
 	}

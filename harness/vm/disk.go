@@ -8,9 +8,10 @@ import (
 	"github.com/finwait/finwait/harness/vm/internal/guest"
 )
 
-// newDisk writes the guest's errand to a temporary file without a name.
-func newDisk(args []string) (*os.File, error) {
-	errand := guest.Errand{Args: args, Now: time.Now(), Seed: make([]byte, 64)}
+// newDisk writes the guest's errand, with the size of its luggage in octets, to a temporary
+// file without a name.
+func newDisk(args []string, luggage int64) (*os.File, error) {
+	errand := guest.Errand{Args: args, Now: time.Now(), Seed: make([]byte, 64), Luggage: luggage}
 	_, _ = rand.Read(errand.Seed) // it never fails
 	content, err := errand.Encode()
 	if err != nil {

@@ -17,6 +17,7 @@ const (
 	NeverBooted  Reason = "the kernel never reached init"
 	SetupFailed  Reason = "init could not set up the guest"
 	ModuleFailed Reason = "a kernel module could not be loaded"
+	NotUnpacked  Reason = "what is brought could not be unpacked"
 	NotExecuted  Reason = "the payload could not be executed"
 	Panicked     Reason = "the kernel panicked"
 	Ended        Reason = "the guest ended before the payload did"

@@ -231,5 +231,6 @@ var failedStep = map[guest.Step]Reason{
 	guest.Load:    ModuleFailed,
 	guest.Stop:    SetupFailed,
 	guest.Fetch:   SetupFailed,
+	guest.Unpack:  NotUnpacked,
 	guest.Execute: NotExecuted,
 }

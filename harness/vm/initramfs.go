@@ -64,9 +64,10 @@ func writeInitramfs(w io.Writer, port string, p Payload, modules []kernel.Module
 		cpio.Directory("dev", 0o755),
 		// The kernel opens it for init before anything is mounted.
 		cpio.CharDev("dev/console", 0o600, 5, 1),
-		cpio.Directory("bin", 0o755),
 		cpio.Directory("root", 0o700),
+		cpio.Directory(inArchive(guest.Folder), 0o755),
 		cpio.Directory(inArchive(guest.ModulesPath), 0o755),
+		cpio.Directory(inArchive(guest.ProgramPath), 0o755),
 	}
 	if err := cpio.WriteRecords(archive, records); err != nil {
 		return err
@@ -128,7 +129,7 @@ func (p Payload) program() guest.Program {
 	if p.Binary == "" {
 		return guest.Program{}
 	}
-	return guest.Program{Path: path.Join("/bin", filepath.Base(p.Binary)), Env: p.Env, Held: p.Held}
+	return guest.Program{Path: path.Join(guest.ProgramPath, filepath.Base(p.Binary)), Env: p.Env, Held: p.Held}
 }
 
 // inArchive gives a path of the guest's as it stands in the archive.

@@ -28,26 +28,27 @@ func TestInitramfs(t *testing.T) {
 	archive, err := cpio.ArchiveFromReader(cpio.Newc.Reader(initramfs))
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(archive.Order).To(Equal([]string{
-		"dev", "dev/console", "bin", "root", "modules",
-		"modules/veth.ko", "modules/sch_netem.ko", "plan.json", "init", "bin/suite",
+		"dev", "dev/console", "root", "finwait", "finwait/modules", "finwait/bin",
+		"finwait/modules/veth.ko", "finwait/modules/sch_netem.ko", "finwait/plan.json", "init", "finwait/bin/suite",
 	}))
 	console := archive.Files["dev/console"].Info
 	g.Expect([]uint64{console.Mode, console.Rmajor, console.Rminor}).To(Equal([]uint64{cpio.S_IFCHR | 0o600, 5, 1}))
 	for name, content := range map[string]string{
-		"init": "init's code", "bin/suite": "the suite's code", "modules/veth.ko": "veth's code", "modules/sch_netem.ko": "netem's code",
+		"init": "init's code", "finwait/bin/suite": "the suite's code",
+		"finwait/modules/veth.ko": "veth's code", "finwait/modules/sch_netem.ko": "netem's code",
 	} {
 		g.Expect(contentOf(t, archive, name)).To(Equal(content))
 	}
-	for _, program := range []string{"init", "bin/suite"} {
+	for _, program := range []string{"init", "finwait/bin/suite"} {
 		g.Expect(archive.Files[program].Mode).To(BeEquivalentTo(cpio.S_IFREG | 0o755))
 	}
 
 	path := filepath.Join(t.TempDir(), "plan")
-	g.Expect(os.WriteFile(path, []byte(contentOf(t, archive, "plan.json")), 0o644)).To(Succeed())
+	g.Expect(os.WriteFile(path, []byte(contentOf(t, archive, "finwait/plan.json")), 0o644)).To(Succeed())
 	g.Expect(guest.ReadPlan(path)).To(Equal(guest.Plan{
 		Port:    "/dev/ttyS1",
-		Modules: []guest.Module{{Name: "veth", Path: "/modules/veth.ko"}, {Name: "sch_netem", Path: "/modules/sch_netem.ko"}},
-		Program: guest.Program{Path: "/bin/suite", Env: []string{"A=b"}},
+		Modules: []guest.Module{{Name: "veth", Path: "/finwait/modules/veth.ko"}, {Name: "sch_netem", Path: "/finwait/modules/sch_netem.ko"}},
+		Program: guest.Program{Path: "/finwait/bin/suite", Env: []string{"A=b"}},
 	}))
 }
 

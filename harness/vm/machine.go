@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/finwait/finwait/harness/kernel"
+	"github.com/finwait/finwait/harness/luggage"
 	"github.com/finwait/finwait/harness/vm/internal/guest"
 )
 
@@ -47,7 +48,9 @@ type Machine struct {
 	// CPUs is the number of processors, 0 for one.
 	CPUs int
 	// MemoryMiB is the guest's memory in MiB, 0 for 256 or, where programs
-	// and modules are larger than 64 MiB, four times their size.
+	// and modules are larger than 64 MiB, four times their size; and for twice that
+	// of the luggage besides, and the next power of two, where that is larger than
+	// 40 MiB.
 	MemoryMiB int
 	// Cache is the folder for what later runs go by: the machine as it is when it has
 	// booted, with the payload in its memory (some 100 MB), from which the next run
@@ -90,6 +93,9 @@ type Payload struct {
 	// Held is true of a program that calls held.Await. It is started before the
 	// machine is kept, so that what it does before that is done once.
 	Held bool
+	// Luggage is what the program finds in the guest besides, from when its arguments
+	// are known; nil for nothing. A machine that was kept goes on with any.
+	Luggage *luggage.Luggage
 }
 
 // A Result is what a guest that did its work leaves.
@@ -158,6 +164,9 @@ func (m Machine) run(ctx context.Context, p Payload, modules []kernel.Module, li
 	if m.Kernel.Arch, err = kernel.Identify(m.Kernel.Vmlinuz); err != nil {
 		return Result{}, m.failure(NotAKernel, err)
 	}
+	if l := p.Luggage; l != nil && l.Arch() != "" && l.Arch() != string(m.arch()) {
+		return Result{}, fmt.Errorf("boot %s: the programs that are brought are for %s, and the kernel is for %s: bring those for %[3]s", m.name(), l.Arch(), m.arch())
+	}
 	program, err := exec.LookPath(m.architecture().qemu)
 	if err != nil {
 		return Result{}, m.failure(NoQEMU, err)
@@ -211,15 +220,6 @@ func (m Machine) patience() time.Duration {
 		return 3 * time.Minute
 	}
 	return m.Patience
-}
-
-// memoryMiB leaves room for an initramfs, the file system that the kernel makes of
-// it, half of the memory at most, and what the program needs.
-func (m Machine) memoryMiB(initramfs int64) int {
-	if m.MemoryMiB == 0 {
-		return max(256, int(4*initramfs>>20))
-	}
-	return m.MemoryMiB
 }
 
 // keeps says whether the machine is kept, and goes on from what was.

@@ -18,7 +18,8 @@ import (
 type parts struct {
 	qemu      string // the program's path
 	initramfs *os.File
-	size      int64 // of the initramfs
+	luggage   *luggageDisk
+	memoryMiB int
 	args      []string
 	shape     shape
 }
@@ -37,7 +38,10 @@ func (m Machine) prepare(program string, p Payload, modules []kernel.Module) (ma
 	if err != nil {
 		return nil, fmt.Errorf("measure the initramfs: %w", err)
 	}
-	made.size = info.Size()
+	if made.luggage, err = newLuggageDisk(p.Luggage); err != nil {
+		return nil, err
+	}
+	made.memoryMiB = m.memoryMiB(info.Size(), made.luggage.memory)
 	if m.keeps() {
 		made.shape, err = m.shapeOf(made)
 	}
@@ -48,19 +52,24 @@ func (p *parts) close() {
 	if p.initramfs != nil {
 		p.initramfs.Close()
 	}
+	if p.luggage != nil {
+		p.luggage.file.Close()
+	}
 }
 
-// launch begins a command line: the machine, and a disk with an errand that is no
-// other guest's. It has to be closed once QEMU runs.
+// launch begins a command line: the machine, a disk with an errand that is no other
+// guest's, and one with the luggage, in this order. It has to be closed once QEMU runs.
 func (p *parts) launch(m Machine) (*launch, error) {
-	disk, err := newDisk(p.args)
+	disk, err := newDisk(p.args, p.luggage.packed)
 	if err != nil {
 		return nil, fmt.Errorf("boot %s: %w", m.name(), err)
 	}
-	l := &launch{args: append(m.talking(), m.machineArguments(p.size)...), disk: disk}
+	l := &launch{args: append(m.talking(), m.machineArguments(p.memoryMiB)...), disk: disk}
 	l.add(
 		"-blockdev", "driver=file,node-name=errand,read-only=on,locking=off,filename="+l.inherit(disk),
 		"-device", "virtio-blk-pci,ioeventfd=off,drive=errand",
+		"-blockdev", "driver=file,node-name=luggage,read-only=on,locking=off,filename="+l.inherit(p.luggage.file),
+		"-device", "virtio-blk-pci,ioeventfd=off,drive=luggage",
 	)
 	return l, nil
 }
@@ -70,7 +79,7 @@ func (m Machine) shapeOf(p *parts) (s shape, err error) {
 	if s.QEMU, err = qemuVersion(p.qemu); err != nil {
 		return s, err
 	}
-	s.Machine = strings.Join(append(m.machineArguments(p.size), m.kernelArguments()), " ")
+	s.Machine = strings.Join(append(m.machineArguments(p.memoryMiB), m.kernelArguments()), " ")
 	if m.clock() == Real {
 		// How fast the host's time stamp counter runs, the guest has found out at its
 		// boot, and under KVM all that the processor can do.
@@ -111,7 +120,7 @@ func digest(r io.Reader) (string, error) {
 // their own; what else is not as it was makes a file useless, and is replaced.
 func (m Machine) statePath(p *parts) string {
 	name := fmt.Sprintf("%s_%.16s_%.8s_%s_%s_%dM%s",
-		m.Kernel.Release, p.shape.Kernel, p.shape.Initramfs, m.clock(), m.accelerator, m.memoryMiB(p.size), stateSuffix)
+		m.Kernel.Release, p.shape.Kernel, p.shape.Initramfs, m.clock(), m.accelerator, p.memoryMiB, stateSuffix)
 	return filepath.Join(m.Cache, fileName(name))
 }
 

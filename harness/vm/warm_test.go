@@ -82,7 +82,7 @@ func TestHeld(t *testing.T) {
 		g.Expect(result.Resumed).To(Equal(i > 0))
 		g.Expect(result.Status).To(Equal(3 + i))
 		g.Expect(lines).To(HaveLen(1))
-		g.Expect(lines[0]).To(ContainSubstring(`"args":["/bin/payload","report","` + status + `"]`))
+		g.Expect(lines[0]).To(ContainSubstring(`"args":["/finwait/bin/payload","report","` + status + `"]`))
 		since, _, _ := strings.Cut(console.String(), "\n")
 		g.Expect(since).To(HavePrefix("held since "))
 		printed = append(printed, since)
@@ -103,7 +103,7 @@ func TestHeldDies(t *testing.T) {
 	_, _, err := run(t, Machine{Kernel: cachedKernels(t)[0]}, payload.does("report", "3"))
 	g := NewWithT(t)
 	g.Expect(err).To(failFor(NotExecuted))
-	g.Expect(err).To(MatchError(ContainSubstring("/bin/payload ended before it was ready, with status 7")))
+	g.Expect(err).To(MatchError(ContainSubstring("/finwait/bin/payload ended before it was ready, with status 7")))
 }
 
 // What was kept and is of no use is said in one line, and the guest boots. What it

@@ -14,8 +14,10 @@ import (
 // awaitDevices waits for what the drivers find in their own time, and gives the
 // stream its name. The port's own has the number of its device in it.
 func awaitDevices() error {
-	if _, err := awaitDevice(guest.DiskPath); err != nil {
-		return fmt.Errorf("%w (the kernel needs CONFIG_VIRTIO_PCI and CONFIG_VIRTIO_BLK, and their modules if they are m)", err)
+	for _, disk := range []string{guest.DiskPath, guest.LuggagePath} {
+		if _, err := awaitDevice(disk); err != nil {
+			return fmt.Errorf("%w (the kernel needs CONFIG_VIRTIO_PCI and CONFIG_VIRTIO_BLK, and their modules if they are m)", err)
+		}
 	}
 	port, err := awaitDevice("/dev/vport*p1")
 	if err != nil {

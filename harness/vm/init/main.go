@@ -1,8 +1,8 @@
 // Command init is the first process of a guest. It mounts what programs
 // expect, loads the modules of the plan in the initramfs, starts the program if that
 // is to be held, and stops the machine, which the host may keep at that point. When it
-// goes on, init reads its errand from the disk, has the program do it, tells the host
-// how that ended and powers the guest off.
+// goes on, init reads its errand from the disk, unpacks the luggage, has the program do
+// the errand, tells the host how that ended and powers the guest off.
 package main
 
 import (
@@ -61,6 +61,9 @@ func run() error {
 	}
 	if err != nil {
 		return host.fail(guest.Fetch, err)
+	}
+	if err := unpack(errand.Luggage); err != nil {
+		return host.fail(guest.Unpack, err)
 	}
 	if err := host.ready(); err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 func mountAll() error {
 	for _, m := range []struct{ kind, at, option string }{
 		{"devtmpfs", "/dev", "CONFIG_DEVTMPFS"},
+		{"tmpfs", "/dev/shm", "CONFIG_TMPFS"},
 		{"proc", "/proc", "CONFIG_PROC_FS"},
 		{"sysfs", "/sys", "CONFIG_SYSFS"},
 		{"tmpfs", "/tmp", "CONFIG_TMPFS"},

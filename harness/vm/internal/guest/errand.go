@@ -23,10 +23,17 @@ type Errand struct {
 	// Seed is for the guest's random number generator: octets that no other
 	// guest gets.
 	Seed []byte `json:"seed"`
+	// Luggage is how many octets of the second disk are the archive of what the guest
+	// is to unpack before its program starts.
+	Luggage int64 `json:"luggage,omitempty"`
 }
 
-// DiskSize is the size of the disk, in octets.
-const DiskSize = 1 << 20
+// The sizes of the disk, and of the one for the luggage, in octets. A guest that was kept
+// goes on with disks of the size that they had before.
+const (
+	DiskSize    = 1 << 20
+	LuggageSize = 4 << 30
+)
 
 // The disk begins with errandMagic and the length of the errand's JSON text in 8
 // octets, big-endian; then comes the text.

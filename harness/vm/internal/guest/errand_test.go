@@ -14,7 +14,7 @@ import (
 var errand = guest.Errand{
 	Args: []string{"--record", "a b", "", "\x01"},
 	Now:  time.Unix(1234567890, 987654321).UTC(),
-	Seed: []byte{1, 2, 3},
+	Seed: []byte{1, 2, 3}, Luggage: 5 << 20,
 }
 
 func TestErrand(t *testing.T) {

@@ -48,6 +48,7 @@ const (
 	Load    Step = "load"    // loading a module
 	Stop    Step = "stop"    // stopping the machine, to be kept
 	Fetch   Step = "fetch"   // reading the errand
+	Unpack  Step = "unpack"  // unpacking the luggage
 	Execute Step = "execute" // starting the payload
 )
 

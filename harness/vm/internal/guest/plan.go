@@ -9,15 +9,19 @@ import (
 	"os"
 )
 
-// Paths in the guest that both sides know.
+// Paths in the guest that both sides know. What is in the initramfs is in a folder of
+// its own, but for init: all other paths are the luggage's.
 const (
-	PlanPath    = "/plan.json"
-	ModulesPath = "/modules"
+	Folder      = "/finwait"
+	PlanPath    = Folder + "/plan.json"
+	ModulesPath = Folder + "/modules"
+	ProgramPath = Folder + "/bin"
 	// StreamPath is the port of the only virtio-serial device, which is the
 	// payload's. One program at a time can have it open.
 	StreamPath = "/dev/stream"
-	// DiskPath is the only virtio-blk device.
-	DiskPath = "/dev/vda"
+	// DiskPath is the first virtio-blk device, and LuggagePath the second.
+	DiskPath    = "/dev/vda"
+	LuggagePath = "/dev/vdb"
 )
 
 // A Plan is what init has to do before anything is known of what the guest is for:

@@ -15,8 +15,8 @@ func TestPlan(t *testing.T) {
 	g := NewWithT(t)
 	plan := guest.Plan{
 		Port:    "/dev/ttyS1",
-		Modules: []guest.Module{{Name: "veth", Path: "/modules/veth.ko"}, {Name: "sch_netem", Path: "/modules/sch_netem.ko"}},
-		Program: guest.Program{Path: "/bin/suite", Env: []string{"A=\"\x01"}, Held: true},
+		Modules: []guest.Module{{Name: "veth", Path: "/finwait/modules/veth.ko"}, {Name: "sch_netem", Path: "/finwait/modules/sch_netem.ko"}},
+		Program: guest.Program{Path: "/finwait/bin/suite", Env: []string{"A=\"\x01"}, Held: true},
 	}
 	text, err := plan.Encode()
 	g.Expect(err).NotTo(HaveOccurred())

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"strconv"
 	"strings"
 	"sync"
@@ -31,6 +32,7 @@ func main() {
 		"poweroff": powerOff,
 		"abandon":  abandon,
 		"scribble": scribble,
+		"execute":  execute,
 	}[act](args)
 }
 
@@ -42,7 +44,7 @@ func report(args []string) {
 		"modules": read("/proc/modules"),
 		"mounts":  read("/proc/mounts"),
 		"cpus":    strings.Count(read("/proc/cpuinfo"), "processor\t:"),
-		"left":    exists("/modules/veth.ko"),
+		"left":    exists("/finwait/modules/veth.ko"),
 	})
 	fmt.Println("to standard output")
 	fmt.Fprintln(os.Stderr, "to standard error")
@@ -155,6 +157,15 @@ func scribble([]string) {
 			must(err)
 		}
 	}
+}
+
+// execute runs a program and tells what it printed.
+func execute(args []string) {
+	out, err := exec.Command(args[0], args[1:]...).CombinedOutput()
+	if err != nil {
+		out = append(out, err.Error()...)
+	}
+	say(string(out))
 }
 
 // stream is open once: it can be no more.
