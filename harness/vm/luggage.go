@@ -5,6 +5,7 @@ import (
 	"io"
 	"math/bits"
 	"os"
+	"time"
 
 	"github.com/finwait/finwait/harness/luggage"
 	"github.com/finwait/finwait/harness/vm/internal/guest"
@@ -49,6 +50,13 @@ func (d *luggageDisk) fill(l *luggage.Luggage) error {
 		d.memory = l.Size() + pageSize*int64(len(l.Paths()))
 	}
 	return d.file.Truncate(guest.LuggageSize)
+}
+
+// patience is how much of the host's time the guest gets to unpack it: many times what
+// it takes, 5 s for 150 MiB.
+func (d *luggageDisk) patience() time.Duration {
+	const leastPace = 2 << 20 // octets a second
+	return time.Duration(d.packed) * time.Second / leastPace
 }
 
 // smallLuggage is how many octets of luggage a guest has room for that has the memory of

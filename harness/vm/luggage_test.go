@@ -93,6 +93,22 @@ func TestMemory(t *testing.T) {
 	g.Expect(Machine{MemoryMiB: 100}.memoryMiB(1<<30, 1<<30)).To(Equal(100))
 }
 
+// Programs for another architecture than the kernel's are refused before anything boots.
+func TestLuggageOfAnotherArchitecture(t *testing.T) {
+	g := NewWithT(t)
+	payload := Payload{Luggage: pack(t, t.TempDir(), "/bin/sh")}
+	other := kernel.ARM64
+	image := strings.Repeat("\x00", 0x38) + "ARM\x64"
+	if kernel.Native() == kernel.ARM64 {
+		other, image = kernel.AMD64, string(endlessKernel())
+	}
+	path := filepath.Join(t.TempDir(), "vmlinuz")
+	g.Expect(os.WriteFile(path, []byte(image), 0o644)).To(Succeed())
+	_, err := Machine{Kernel: kernel.Image{Vmlinuz: path}}.Run(t.Context(), payload, ignore)
+	g.Expect(err).To(MatchError(ContainSubstring(fmt.Sprintf(
+		"the programs that are brought are for %s, and the kernel is for %s: bring those for %[2]s", kernel.Native(), other))))
+}
+
 // What is wrong with the luggage is told: before the boot where it can be known, or by
 // init.
 func TestLuggageFails(t *testing.T) {
@@ -138,4 +154,3 @@ func bring(t *testing.T, tree, path, content string) {
 	g.Expect(os.MkdirAll(filepath.Dir(path), 0o755)).To(Succeed())
 	g.Expect(os.WriteFile(path, []byte(content), 0o755)).To(Succeed())
 }
-

@@ -45,7 +45,7 @@ func (m Machine) resume(ctx context.Context, p *parts, line func([]byte)) (resul
 	if err != nil {
 		return Result{}, m.failure(Refused, err), true
 	}
-	result, err = m.follow(ctx, q, line, resumeDeadline, func(q *monitor, _ <-chan struct{}) error { return q.load(file) })
+	result, err = m.follow(ctx, q, line, resumeDeadline+p.luggage.patience(), func(q *monitor, _ <-chan struct{}) error { return q.load(file) })
 	result.Resumed = true
 	if err == nil || ctx.Err() != nil {
 		return result, err, true
@@ -82,7 +82,7 @@ func (m Machine) boot(ctx context.Context, p *parts, line func([]byte)) (Result,
 	if err != nil {
 		return Result{}, m.failure(Refused, err)
 	}
-	return m.follow(ctx, q, line, m.bootDeadline(), func(q *monitor, booted <-chan struct{}) error {
+	return m.follow(ctx, q, line, m.bootDeadline()+p.luggage.patience(), func(q *monitor, booted <-chan struct{}) error {
 		if err := awaitStop(q, booted); err != nil || !m.keeps() {
 			return err
 		}
