@@ -30,7 +30,9 @@ type architecture struct {
 var architectures = map[kernel.Arch]architecture{
 	kernel.AMD64: {
 		qemu: "qemu-system-x86_64", debianPackage: "qemu-system-x86",
-		machine: "pc", processor: "max",
+		// TCG moves strings octet by octet. A kernel that is not told that this is fast
+		// (ERMS, FSRM) has it move words: it writes a MiB in 7 ms instead of 18.
+		machine: "pc", processor: "max,erms=off,fsrm=off",
 		console: "ttyS0",
 		init:    "/dev/ttyS1", initPort: []string{"-serial", "chardev:init"},
 		// At boot the kernel tests whether timer interrupts arrive in time, and takes
