@@ -33,8 +33,7 @@ type missing struct {
 	looked []string
 }
 
-// usual are the folders that glibc looks in, as Debian and as others build
-// it.
+// usual are the folders that glibc looks in, as Debian and as others build it.
 var usual = map[string][]string{
 	amd64: {"/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib64", "/usr/lib64", "/lib", "/usr/lib"},
 	arm64: {"/lib/aarch64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/lib64", "/usr/lib64", "/lib", "/usr/lib"},
@@ -196,7 +195,9 @@ func (l *loader) common(arch string) ([]string, error) {
 		}
 		l.confRead = true
 	}
-	return slices.Concat(l.conf, usual[arch]), nil
+	return append(slices.Clone(l.conf), slices.DeleteFunc(slices.Clone(usual[arch]), func(folder string) bool {
+		return slices.Contains(l.conf, folder)
+	})...), nil
 }
 
 // finish brings what modules need, and tells what is missing.
@@ -215,11 +216,12 @@ func (l *loader) finish() error {
 	var lacks []error
 	for _, m := range l.missing {
 		if l.provided[m.name] {
-			continue // it is loaded already, or by another file than this
+			continue // it is loaded already, or told of already
 		}
+		l.provided[m.name] = true
 		where := "at that path"
 		if m.looked != nil {
-			where = "in " + strings.Join(slices.Compact(m.looked), ", ")
+			where = "in " + strings.Join(m.looked, ", ")
 		}
 		lacks = append(lacks, fmt.Errorf("the shared library %s, which %s needs, is not %s of %s: install it, or bring what has it",
 			m.name, m.of.path, where, strings.Join(l.packer.view.roots, ", ")))

@@ -96,13 +96,23 @@ func TestLibraries(t *testing.T) {
 			bring: []string{"/opt/a", "/opt/b"},
 			fails: "pack /opt/b: ",
 		},
+		"what glibc loads unannounced": {
+			files: map[string]elfFile{
+				"/opt/program": {needed: []string{libc}, runpath: "$ORIGIN"}, "/opt/libc.so.6": {soname: libc}, "/opt/libnss_dns.so.2": lib(),
+			},
+			want: []string{"/opt/program", "/opt/libc.so.6", "/opt/libnss_dns.so.2", "/etc/ld.so.cache"},
+		},
 		"no interpreter": {
 			files: map[string]elfFile{"/opt/program": {interpreter: "/lib/ld-none.so.1"}},
 			fails: "/ld-none.so.1: file does not exist in ",
 		},
+		"an interpreter that the guest cannot have": {
+			files: map[string]elfFile{"/opt/program": {interpreter: "/finwait/ld.so"}, "/finwait/ld.so": lib()},
+			fails: "the guest has its own /finwait, which nothing can be brought to",
+		},
 		"all that is missing": {
 			files: map[string]elfFile{"/opt/program": lib("libt1.so", "libt2.so")},
-			fails: "\nthe shared library libt2.so",
+			fails: "\nthe shared library libt2.so, which /opt/program needs, is not in ",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

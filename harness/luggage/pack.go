@@ -60,15 +60,13 @@ func (p *packer) reach(name string) (to node, err error) {
 	if to.path == "/" {
 		return to, errors.New("it is all of the machine: name what is needed of it")
 	}
-	for _, n := range append(way, to) {
-		if isOwn(n.path) {
-			return to, fmt.Errorf("the guest has its own %s, which nothing can be brought to", n.path)
-		}
+	if err := p.addAll(way); err != nil {
+		return to, err
 	}
 	if !to.info.IsDir() && !to.info.Mode().IsRegular() {
 		return to, fmt.Errorf("%s is neither a file nor a folder", to.host)
 	}
-	return to, p.addAll(way)
+	return to, nil
 }
 
 // program brings what a file is started with.
@@ -212,6 +210,9 @@ func (p *packer) addAll(nodes []node) error {
 func (p *packer) add(n node) error {
 	if _, added := p.entries[n.path]; added || n.path == "/" {
 		return nil
+	}
+	if isOwn(n.path) {
+		return fmt.Errorf("the guest has its own %s, which nothing can be brought to", n.path)
 	}
 	e, err := entryOf(n)
 	if err != nil {
