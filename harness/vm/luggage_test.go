@@ -85,8 +85,13 @@ func TestMemory(t *testing.T) {
 		initramfs, luggage int64
 		want               int
 	}{
-		{16 * MiB, 0, 256}, {80 * MiB, 0, 320}, {16 * MiB, 40 * MiB, 256}, {16 * MiB, 41 * MiB, 512}, {16 * MiB, 128 * MiB, 512},
-		{16 * MiB, 129 * MiB, 1024}, {16 * MiB, 600 * MiB, 2048},
+		{16 * MiB, 0, 256},
+		{80 * MiB, 0, 320},
+		{16 * MiB, 40 * MiB, 256},
+		{16 * MiB, 41 * MiB, 512},
+		{16 * MiB, 128 * MiB, 512},
+		{16 * MiB, 129 * MiB, 1024},
+		{16 * MiB, 600 * MiB, 2048},
 	} {
 		g.Expect(Machine{}.memoryMiB(c.initramfs, c.luggage)).To(Equal(c.want), fmt.Sprint(c))
 	}
