@@ -11,8 +11,8 @@ import (
 	"github.com/finwait/finwait/harness/vm/internal/guest"
 )
 
-// A disk with luggage is a temporary file without a name. It has the same size whatever is
-// on it, and most of that takes no room.
+// A luggageDisk is a temporary file without a name. It has the same size whatever is on it,
+// and what is empty of it takes no room.
 type luggageDisk struct {
 	file   *os.File
 	packed int64 // octets that the archive takes
