@@ -1,0 +1,191 @@
+package program
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+
+	"github.com/finwait/finwait/harness/kernel"
+	"github.com/finwait/finwait/harness/lab"
+)
+
+// How often the kernel is asked whether something listens: it tells of that by no
+// event.
+const (
+	soonest = time.Millisecond
+	latest  = 20 * time.Millisecond
+)
+
+// AwaitListening returns when something in the program's network namespace listens on
+// an address; an unspecified one stands for any but the loopback's. It is an error if
+// the program's own process ends before, or if nothing listens there by the deadline of
+// ctx.
+func (p *Program) AwaitListening(ctx context.Context, address netip.AddrPort) error {
+	var diag nl.SocketHandle
+	if err := p.host.Do(func() (err error) {
+		diag.Socket, err = nl.Subscribe(unix.NETLINK_INET_DIAG)
+		return err
+	}); err != nil {
+		return fmt.Errorf("open sock_diag in %s: %w", p.host.Name, err)
+	}
+	defer diag.Close()
+	for pause := soonest; ; pause = min(2*pause, latest) {
+		all, err := listeners(&diag)
+		if err != nil {
+			return fmt.Errorf("ask what listens in %s: %w", p.host.Name, err)
+		}
+		select {
+		case <-p.done:
+			return p.endedBefore(address)
+		default:
+		}
+		for _, l := range all {
+			if l.takes(address) {
+				return nil
+			}
+		}
+		select {
+		case <-p.done:
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return p.silent(ctx, address, all)
+		}
+	}
+}
+
+// endedBefore says that the program ended before it listened.
+func (p *Program) endedBefore(address netip.AddrPort) error {
+	if p.Err() == nil && p.ended.Others {
+		return p.errorf("it went to the background, and only what it left there lives on: " +
+			"have it stay in the foreground (nginx -g 'daemon off;', redis-server --daemonize no, apache2 -DFOREGROUND)")
+	}
+	return p.errorf("it ended before it listened on %v: %s", address, p.how())
+}
+
+// silent says that nothing listens on an address, and what the program does instead.
+func (p *Program) silent(ctx context.Context, address netip.AddrPort, all []listener) error {
+	if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return fmt.Errorf("%s: wait until it listens on %v: %w", p.command.Args[0], address, context.Cause(ctx))
+	}
+	var instead []string
+	loopback := false
+	for _, l := range all {
+		instead = append(instead, l.String())
+		loopback = loopback || l.Port() == address.Port() && l.Addr().IsLoopback()
+	}
+	switch {
+	case len(all) == 0:
+		return p.errorf("it listens on no address, and was to listen on %v by now", address)
+	case loopback:
+		return p.errorf("it listens on %s, which can be reached only from its own host: the client comes over a link, so have it listen on %v",
+			strings.Join(instead, " and "), address)
+	default:
+		return p.errorf("it listens on %s, not on %v: have both name the same address", strings.Join(instead, " and "), address)
+	}
+}
+
+// A listener is a socket in LISTEN.
+type listener struct {
+	netip.AddrPort
+	only6 bool // it takes no IPv4 (IPV6_V6ONLY, ipv6(7))
+}
+
+func (l listener) String() string {
+	if l.only6 && l.Addr().IsUnspecified() {
+		return l.AddrPort.String() + " (IPv6 only)"
+	}
+	return l.AddrPort.String()
+}
+
+// takes reports whether it is what accepts connections to an address.
+func (l listener) takes(address netip.AddrPort) bool {
+	own, wanted := l.Addr().Unmap(), address.Addr().Unmap().WithZone("")
+	switch {
+	case l.Port() != address.Port():
+		return false
+	case wanted.IsUnspecified():
+		return !own.IsLoopback()
+	case own == netip.IPv4Unspecified():
+		return wanted.Is4()
+	case own == netip.IPv6Unspecified():
+		return wanted.Is6() || !l.only6
+	}
+	return own == wanted
+}
+
+// all is the question after all TCP sockets of a family in LISTEN, struct
+// inet_diag_req_v2 of include/uapi/linux/inet_diag.h.
+type all uint8
+
+const (
+	sizeOfRequest = 56 // of struct inet_diag_req_v2
+	sizeOfAnswer  = 72 // of struct inet_diag_msg
+)
+
+// Len is the length of the question in octets.
+func (all) Len() int { return sizeOfRequest }
+
+// Serialize writes the question as the kernel reads it.
+func (family all) Serialize() []byte {
+	octets := make([]byte, sizeOfRequest)
+	octets[0], octets[1] = uint8(family), unix.IPPROTO_TCP
+	binary.NativeEndian.PutUint32(octets[4:], 1<<unix.BPF_TCP_LISTEN)
+	return octets
+}
+
+// listeners asks for what listens in the namespace of a socket.
+func listeners(diag *nl.SocketHandle) (found []listener, err error) {
+	for _, family := range []all{unix.AF_INET, unix.AF_INET6} {
+		messages, err := lab.Dump(func() ([][]byte, error) {
+			request := nl.NewNetlinkRequest(nl.SOCK_DIAG_BY_FAMILY, unix.NLM_F_DUMP)
+			request.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_INET_DIAG: diag}
+			request.AddData(family)
+			return request.Execute(unix.NETLINK_INET_DIAG, nl.SOCK_DIAG_BY_FAMILY)
+		})
+		if errors.Is(err, unix.ENOENT) {
+			return nil, &kernel.MissingCapability{Name: "tcp_diag", Err: err}
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range messages {
+			l, err := readListener(m)
+			if err != nil {
+				return nil, err
+			}
+			found = append(found, l)
+		}
+	}
+	return found, nil
+}
+
+// readListener reads struct inet_diag_msg and the attributes behind it.
+func readListener(octets []byte) (listener, error) {
+	if len(octets) < sizeOfAnswer {
+		return listener{}, fmt.Errorf("sock_diag answered with %d octets, fewer than the %d of struct inet_diag_msg", len(octets), sizeOfAnswer)
+	}
+	length := 4
+	if octets[0] == unix.AF_INET6 {
+		length = 16
+	}
+	address, _ := netip.AddrFromSlice(octets[8 : 8+length])
+	l := listener{AddrPort: netip.AddrPortFrom(address, binary.BigEndian.Uint16(octets[4:]))}
+	attributes, err := nl.ParseRouteAttr(octets[sizeOfAnswer:])
+	if err != nil {
+		return listener{}, fmt.Errorf("sock_diag's attributes of %v: %w", l, err)
+	}
+	for _, a := range attributes {
+		if a.Attr.Type == netlink.INET_DIAG_SKV6ONLY && len(a.Value) == 1 {
+			l.only6 = a.Value[0] != 0
+		}
+	}
+	return l, nil
+}
