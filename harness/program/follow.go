@@ -119,7 +119,7 @@ func (t *tail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	text := t.text
-	if _, lines, found := bytes.Cut(text, []byte("\n")); t.cut && found {
+	if _, lines, _ := bytes.Cut(text, []byte("\n")); t.cut && len(lines) > 0 {
 		text = lines
 	}
 	return string(text)

@@ -63,6 +63,7 @@ func start(task Task, users users) (pid int, err error) {
 func find(name string) (string, error) {
 	path, err := exec.LookPath(name)
 	var lookup *exec.Error
+	var stat *fs.PathError
 	switch {
 	case err == nil || errors.Is(err, exec.ErrDot):
 		return filepath.Abs(path)
@@ -70,6 +71,8 @@ func find(name string) (string, error) {
 		return "", fmt.Errorf("there is no such program in PATH (%s)", os.Getenv("PATH"))
 	case errors.Is(err, fs.ErrPermission):
 		return "", errors.New("it is not a program that may be executed (chmod +x)")
+	case errors.As(err, &stat):
+		return "", stat.Err // which the caller has the path to
 	case errors.As(err, &lookup):
 		return "", lookup.Err
 	}
