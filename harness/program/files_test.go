@@ -80,10 +80,11 @@ func TestTrees(t *testing.T) {
 	for path, text := range map[string]string{
 		first + "/usr/lib/os-release":       "first",
 		second + "/usr/lib/os-release":      "second",
-		first + "/usr/bin/finwait-server":   "#!/bin/sh\nexec cat /opt/finwait/a /opt/finwait/b /etc/os-release",
+		first + "/usr/bin/finwait-server":   "#!/bin/sh\nexec cat /opt/finwait/a /opt/finwait/b /lib/finwait/c /etc/os-release",
 		first + "/opt/finwait/a":            "a of the first\n",
 		second + "/opt/finwait/a":           "a of the second\n",
 		second + "/opt/finwait/b":           "b of the second\n",
+		second + "/lib/finwait/c":           "c of the second, below /usr where the machine has merged that\n",
 		second + "/var/lib/finwait/there/x": "",
 	} {
 		g.Expect(os.MkdirAll(filepath.Dir(path), 0o755)).To(Succeed())
@@ -94,7 +95,7 @@ func TestTrees(t *testing.T) {
 	g.Expect(os.Symlink(second, link)).To(Succeed())
 	trees := []string{first, link}
 	p := ended(t, start(t, program.Command{Args: []string{"finwait-server"}, Trees: trees}))
-	g.Expect(p.Output(), p.Err()).To(Equal("a of the first\nb of the second\nfirst"))
+	g.Expect(p.Output(), p.Err()).To(Equal("a of the first\nb of the second\nc of the second, below /usr where the machine has merged that\nfirst"))
 
 	c := run("write", "/opt/finwait/a", "/opt/finwait/new", "/var/lib/finwait/there/new")
 	c.Trees = trees

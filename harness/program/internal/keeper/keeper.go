@@ -139,7 +139,7 @@ func (k *keeper) others() bool {
 func wait(options int) (pid int, status syscall.WaitStatus, err error) {
 	for {
 		pid, err = syscall.Wait4(-1, &status, options, nil)
-		if err != unix.EINTR {
+		if !errors.Is(err, unix.EINTR) {
 			return pid, status, err
 		}
 	}

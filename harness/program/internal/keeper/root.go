@@ -53,6 +53,7 @@ func changeRoot(folders []string, u users) error {
 	if err != nil {
 		return err
 	}
+	r.aside = putAside(layers)
 	if err := r.lay("/", layers); err != nil {
 		return err
 	}
@@ -114,7 +115,8 @@ func enter(folder string) error {
 type root struct {
 	userNamespace bool
 	mounts        []string // the machine's, below its root
-	overlays      int      // how many there are
+	aside         aside
+	overlays      int // how many there are
 }
 
 // prove finds out whether there is overlayfs.
@@ -196,7 +198,7 @@ func (r *root) lay(place string, layers []string) error {
 		return nil
 	}
 	inner := r.inner(place)
-	if r.overlay(layers, at) != nil {
+	if r.aside.concerns(place) || r.overlay(layers, at) != nil {
 		if len(layers) > 1 || len(inner) > 0 {
 			return r.layEach(place, layers, info)
 		}
@@ -241,7 +243,7 @@ func (r *root) layEach(place string, layers []string, like fs.FileInfo) error {
 		}
 	}
 	for name := range names {
-		below := descend(layers, name)
+		below := r.aside.entry(place, layers, name)
 		if len(below) == 0 {
 			continue // it went, or the user may not look at it
 		}
