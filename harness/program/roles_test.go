@@ -191,13 +191,62 @@ func TestAsAnOrdinaryUser(t *testing.T) {
 	if os.Getenv(user) != "" {
 		t.Skip("this is the ordinary user")
 	}
-	cmd := rootlesstest.Command(t, user+"=1", "-test.v")
+	testAsUser(t, ".")
+}
+
+// A container shows parts of /proc and /sys and has files of its own in /etc, each by a
+// mount that its users cannot take away. The kernel gives them no other /proc then.
+func TestAsAUserOfAContainer(t *testing.T) {
+	const inside = "a container"
+	switch {
+	case os.Geteuid() != 0 || os.Getenv(user) != "":
+		t.Skip("needs root, to hide something from users")
+	case os.Getenv(mark) != inside:
+		inMountNamespace(t, inside)
+		return
+	}
+	for _, at := range []string{"/proc/irq", "/sys/kernel"} {
+		if err := unix.Mount("tmpfs", at, "tmpfs", 0, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := unix.Mount("/etc/hosts", "/etc/hosts", "", unix.MS_BIND, ""); err != nil {
+		t.Fatal(err)
+	}
+	testAsUser(t, "^Test(TheMachineIsNotWrittenTo|AnotherMount|Trees|TheKernelIsNotWrittenTo|ItStops|NothingOutlivesAKilledParent|Loopback)$")
+	out := asUser(t, "^TestNobody$")
+	if !strings.Contains(out, "in a container that hides parts of its /proc: run it as root") {
+		t.Errorf("it does not say why it cannot be nobody:\n%s", out)
+	}
+}
+
+// testAsUser runs tests again, as an ordinary user.
+func testAsUser(t *testing.T, tests string) {
+	t.Helper()
+	if out := asUser(t, tests); !strings.HasSuffix(out, "\nPASS\n") {
+		t.Errorf("as an ordinary user:\n%s", out)
+	}
+}
+
+func asUser(t *testing.T, tests string) string {
+	t.Helper()
+	cmd := rootlesstest.Command(t, user+"=1", "-test.v", "-test.run="+tests)
 	cmd.Env = append(cmd.Env, "TMPDIR=")
-	out, err := cmd.CombinedOutput()
+	out, _ := cmd.CombinedOutput() // which tells of its exit status
 	if cmd.ProcessState != nil && cmd.ProcessState.ExitCode() == rootlesstest.Unable {
 		t.Skipf("%s", out)
 	}
-	if err != nil {
+	return string(out)
+}
+
+// inMountNamespace runs a test again in a mount namespace that it may change, in which
+// it finds a mark.
+func inMountNamespace(t *testing.T, as string) {
+	t.Helper()
+	cmd := exec.Command("/proc/self/exe", "-test.run=^"+t.Name()+"$", "-test.v")
+	cmd.Env = append(os.Environ(), mark+"="+as)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: unix.CLONE_NEWNS} // which makes what it is a copy of private
+	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
 }

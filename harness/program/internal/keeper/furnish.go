@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -57,12 +58,21 @@ func mountProc(at string) error {
 	return nil
 }
 
-// mountOwnProc mounts a /proc of the PID namespace over the machine's.
+// mountOwnProc mounts a /proc of the PID namespace over the machine's, if it may.
 func mountOwnProc() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("make mounts private: %w", err)
 	}
-	return mountProc("/proc")
+	if err := mountProc("/proc"); !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	return nil
+}
+
+// procIsOwn reports whether /proc is of this PID namespace.
+func procIsOwn() bool {
+	self, _ := os.Readlink("/proc/self")
+	return self == strconv.Itoa(os.Getpid())
 }
 
 // furnishDev makes a /dev with the devices that change nothing.

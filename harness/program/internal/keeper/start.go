@@ -43,7 +43,9 @@ func start(task Task, users users) (pid int, err error) {
 		if err := os.Stdout.Chown(users.nobody(), users.nobody()); err != nil {
 			return 0, fmt.Errorf("give nobody the output: %w", err)
 		}
-		users.become(attr.Sys)
+		if err := users.become(attr.Sys); err != nil {
+			return 0, err
+		}
 	}
 	if !task.Disposable {
 		for _, c := range beyond {
@@ -138,13 +140,18 @@ func (u users) nobody() int {
 }
 
 // become makes the command nobody. Where there is no such user it is the only one
-// there is, but called so, in a user namespace of its own.
-func (u users) become(attr *syscall.SysProcAttr) {
+// there is, but called so, in a user namespace of its own. That is set up by files in
+// /proc.
+func (u users) become(attr *syscall.SysProcAttr) error {
 	if u.mapped {
 		attr.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
-		return
+		return nil
+	}
+	if !procIsOwn() {
+		return errors.New("an ordinary user cannot have it run as nobody in a container that hides parts of its /proc: run it as root, or outside")
 	}
 	attr.Cloneflags = unix.CLONE_NEWUSER
 	only := []syscall.SysProcIDMap{{ContainerID: nobody, HostID: 0, Size: 1}}
 	attr.UidMappings, attr.GidMappings = only, only
+	return nil
 }
