@@ -83,10 +83,11 @@ func TestTrees(t *testing.T) {
 		g.Expect(os.MkdirAll(filepath.Dir(path), 0o755)).To(Succeed())
 		g.Expect(os.WriteFile(path, []byte(text), 0o755)).To(Succeed())
 	}
-	g.Expect(os.Symlink("usr/lib", first+"/lib")).To(Succeed())
+	third := t.TempDir()
+	g.Expect(os.Symlink("usr/lib", third+"/lib")).To(Succeed())
 	link := filepath.Join(t.TempDir(), "link")
 	g.Expect(os.Symlink(second, link)).To(Succeed())
-	trees := []string{first, link}
+	trees := []string{first, link, third}
 	p := ended(t, start(t, program.Command{Args: []string{"finwait-server"}, Trees: trees}))
 	g.Expect(p.Output(), p.Err()).To(Equal("a of the first\nb of the second\nc of the second, below /usr where the machine has merged that\nfirst"))
 
@@ -96,6 +97,17 @@ func TestTrees(t *testing.T) {
 	g.Expect(os.ReadFile(first + "/opt/finwait/a")).To(BeEquivalentTo("a of the first\n"))
 	g.Expect(os.ReadDir(first + "/opt/finwait")).To(HaveLen(1))
 	g.Expect(os.ReadDir(second + "/var/lib/finwait/there")).To(HaveLen(1))
+}
+
+// A folder that the program makes anew has nothing of the machine's in it.
+func TestAFolderMadeAnew(t *testing.T) {
+	g := NewWithT(t)
+	folder := filepath.Join(t.TempDir(), "folder")
+	g.Expect(os.Mkdir(folder, 0o755)).To(Succeed())
+	g.Expect(os.WriteFile(folder+"/file", nil, 0o600)).To(Succeed())
+	p := ended(t, start(t, program.Command{Args: []string{"sh", "-c", `rm -r "$0" && mkdir "$0" && ls "$0"`, folder}}))
+	g.Expect(p.Output(), p.Err()).To(BeEmpty())
+	g.Expect(folder + "/file").To(BeAnExistingFile())
 }
 
 // What is neither a file nor confined by a namespace is out of reach too.

@@ -191,6 +191,24 @@ func TestNothingOutlivesAKilledParent(t *testing.T) {
 	g.Eventually(func() []string { return marked(t, as) }, "10s", "1ms").Should(BeEmpty())
 }
 
+// Some programs signal their process group, to end what they have started.
+func TestItSignalsItsGroup(t *testing.T) {
+	p := ended(t, start(t, program.Command{Args: []string{"sh", "-c", "kill -TERM 0"}}))
+	NewWithT(t).Expect(p.Err()).To(MatchError(HavePrefix("sh: it ended: signal 15 (terminated)")))
+}
+
+// What a terminal sends goes to this process, which decides what becomes of the
+// program: its keeper is in a session of its own.
+func TestATerminalsSignals(t *testing.T) {
+	p := ended(t, start(t, program.Command{Args: []string{"cut", "-d ", "-f5,6", "/proc/1/stat"}}))
+	NewWithT(t).Expect(p.Output(), p.Err()).To(Equal("1 1\n"))
+}
+
+func TestItInheritsThreeFiles(t *testing.T) {
+	p := ended(t, start(t, program.Command{Args: []string{"sh", "-c", "cd /proc/$$/fd && echo *"}}))
+	NewWithT(t).Expect(p.Output(), p.Err()).To(Equal("0 1 2 3\n"), "the last is the folder that the shell reads")
+}
+
 func TestNobody(t *testing.T) {
 	c := run("who")
 	c.Nobody = true

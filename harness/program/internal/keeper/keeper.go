@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"sync/atomic"
 	"syscall"
 
@@ -36,8 +37,7 @@ type keeper struct {
 // keep does not return. That it stays on the process's first thread matters to the
 // command's capabilities, which are that thread's.
 func keep() {
-	unix.CloseOnExec(OrdersFD)
-	unix.CloseOnExec(ReportsFD)
+	keepFilesBack()
 	orders := json.NewDecoder(os.NewFile(OrdersFD, "orders"))
 	k := &keeper{reports: json.NewEncoder(os.NewFile(ReportsFD, "reports")), alone: make(chan struct{})}
 	var task Task
@@ -58,6 +58,17 @@ func keep() {
 	go k.reap()
 	k.obey(orders)
 	os.Exit(0)
+}
+
+// keepFilesBack has the command inherit the usual three files alone: not the pipes to
+// the parent, nor what whoever started that may have left open.
+func keepFilesBack() {
+	files, _ := os.ReadDir("/proc/self/fd") // without it, nothing that follows works
+	for _, file := range files {
+		if fd, err := strconv.Atoi(file.Name()); err == nil && fd > 2 {
+			unix.CloseOnExec(fd)
+		}
+	}
 }
 
 // begin prepares the surroundings of the command and starts it.

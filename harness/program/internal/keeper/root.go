@@ -23,13 +23,13 @@ const (
 	written = "/written" // what is written to each overlay
 )
 
-// A lacking is what the kernel does not have.
+// A lacking names what the kernel does not have, and is its answer.
 type lacking struct {
 	name string
 	err  error
 }
 
-func (l *lacking) Error() string { return fmt.Sprintf("the kernel lacks %s: %v", l.name, l.err) }
+func (l *lacking) Error() string { return l.err.Error() }
 
 // changeRoot gives this process a root in which the trees are laid over the machine's
 // files, and in which what is written is written to memory alone. The mount namespace
