@@ -67,6 +67,24 @@ func TestAnotherMount(t *testing.T) {
 	}
 }
 
+// A tree may have a link where the machine has something mounted.
+func TestATreeHidesAMount(t *testing.T) {
+	const inside = "a mount to hide"
+	if os.Getenv(mark) != inside {
+		inMountNamespace(t, inside)
+		return
+	}
+	g := NewWithT(t)
+	at := t.TempDir()
+	g.Expect(unix.Mount("tmpfs", at, "tmpfs", 0, "")).To(Succeed())
+	defer func() { g.Expect(unix.Unmount(at, 0)).To(Succeed()) }()
+	tree := t.TempDir()
+	g.Expect(os.MkdirAll(filepath.Dir(tree+at), 0o755)).To(Succeed())
+	g.Expect(os.Symlink("/no/folder", tree+at)).To(Succeed())
+	p := ended(t, start(t, program.Command{Args: []string{"readlink", at}, Trees: []string{tree}}))
+	g.Expect(p.Output(), p.Err()).To(Equal("/no/folder\n"))
+}
+
 func TestTrees(t *testing.T) {
 	g := NewWithT(t)
 	first, second := t.TempDir(), t.TempDir()

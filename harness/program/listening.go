@@ -27,7 +27,8 @@ const (
 // AwaitListening returns when something in the program's network namespace listens on
 // an address; an unspecified one stands for any but the loopback's. It is an error if
 // the program's own process ends before, or if nothing listens there by the deadline of
-// ctx.
+// ctx. One that goes to the background after it has begun to listen may be found
+// listening first: Done tells of its end.
 func (p *Program) AwaitListening(ctx context.Context, address netip.AddrPort) error {
 	var diag nl.SocketHandle
 	if err := p.host.Do(func() (err error) {
