@@ -107,11 +107,16 @@ func (k *keeper) obey(orders *json.Decoder) {
 		case Kill:
 			k.killing.Store(true)
 			_ = unix.Kill(-1, unix.SIGKILL) // all but this process (kill(2)); there may be none
-			<-k.alone
-			k.report(Report{Left: &k.left})
-			return
+			go k.leave()
 		}
 	}
+}
+
+// leave exits when nothing else is left. Until then the parent's end is heeded.
+func (k *keeper) leave() {
+	<-k.alone
+	k.report(Report{Left: &k.left})
+	os.Exit(0)
 }
 
 // reap waits for whatever ends. All processes of the namespace are this one's
