@@ -6,7 +6,7 @@ SHELL         := bash
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .PHONY: help gate behaviours specs test unit vm-test browser-test soak lint fmt bench fuzz readme-figures release release-check \
-	qemu qemu-arm keyring chromium tshark shellcheck jq root clean
+	servers qemu qemu-arm keyring chromium tshark shellcheck jq root clean
 
 # What finwait was made for, and README.md shows.
 the_case := overtaken-fin/server-shutdown/ipv4
@@ -73,7 +73,7 @@ soak: root ## play one teardown 20,000 times, half of them on a busy machine
 lint: shellcheck ## check for mistakes, style, formatting and imports against the floors
 	go tool -modfile=ci/lint/go.mod golangci-lint run ./...
 	go tool -modfile=ci/manifests/go.mod actionlint
-	shellcheck ci/github/*.sh .ci/run
+	shellcheck ci/*.sh ci/github/*.sh .ci/run
 	cd ci/manifests && go test -count=1 ./...
 	@CGO_ENABLED=1 go list -f '{{range .CgoFiles}}{{$$.Dir}}/{{.}}: imports "C", and a guest has no C library{{"\n"}}{{end}}' ./... \
 		| awk 'NF { print; found = 1 } END { exit found }'
@@ -122,6 +122,12 @@ release-check: ## make the release twice from scratch, in two clones and with tw
 	done; \
 	cmp "$$work"/{one,and-another/elsewhere}/.bin/release/SHA256SUMS && \
 	echo 'Both are the same, byte by byte'
+
+# Made anew by hand, with make -B servers: Debian has other versions as time goes by.
+servers: .bin/servers/packages.tsv ## fetch the servers that are tried, from Debian's packages, and install none of them
+
+.bin/servers/packages.tsv: ci/servers.sh
+	ci/servers.sh .bin/servers
 
 qemu: ## install QEMU where it is missing
 	@command -v qemu-system-x86_64 >/dev/null || $(call install,qemu-system-x86,boots the kernels under test)
