@@ -1,0 +1,7 @@
+set -e
+cd {dir}
+bin=$(echo /usr/lib/postgresql/*/bin)
+"$bin"/initdb --pgdata=data --username=postgres --auth=trust --no-locale --encoding=UTF8 --wal-segsize=1 \
+	--no-sync --no-instructions
+exec "$bin"/postgres -D data -p 8080 -c listen_addresses=0.0.0.0 -c unix_socket_directories= -c fsync=off -c jit=off \
+	-c shared_buffers=4MB -c max_connections=10 -c autovacuum=off -c "$1"

@@ -1,0 +1,34 @@
+package catalogue
+
+import (
+	_ "embed"
+	"strings"
+)
+
+//go:embed configs/server.js
+var serverJS string
+
+// Node's http ends a connection that a request asks to end with destroySoon
+// (lib/net.js): shutdown(), and close() once that is done. One that has been
+// idle is destroyed, by close() alone.
+func node() []Server {
+	server := func(name, keepAlive, request string, ends Ending) Server {
+		return Server{
+			Name:    "node/" + name,
+			Package: "nodejs",
+			Files:   map[string]string{"server.js": strings.ReplaceAll(serverJS, "{keepAlive}", keepAlive)},
+			Args:    []string{"/usr/bin/node", "{dir}/server.js"},
+			Brings:  []string{"/usr/share/nodejs"},
+			Listen:  listen,
+			Request: request,
+			Answer:  found,
+			Ends:    ends,
+		}
+	}
+	return []Server{
+		server("close", "75000", get, ShutdownClose),
+		server("pipelined", "75000", pipelined, ShutdownClose),
+		server("keep-alive", "75000", kept, Second),
+		server("keep-alive-timeout", "1000", kept, Close),
+	}
+}
