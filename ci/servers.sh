@@ -39,6 +39,7 @@ cat >"$apt/apt.conf" <<-CONF
 	Dir::State::status "$apt/status";
 	Dir::State::lists "$apt/lists";
 	Dir::Cache "$apt";
+	Dir::Log "$apt";
 	Dir::Cache::archives "$apt/archives";
 CONF
 echo "Fetching ${packages[*]}, and what they need"

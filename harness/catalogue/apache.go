@@ -15,7 +15,11 @@ func apache() []Server {
 			Package: "apache2-bin",
 			Files:   map[string]string{"httpd.conf": httpdConf + directive + "\n"},
 			Args:    []string{"/usr/sbin/apache2", "-DFOREGROUND", "-d", "{dir}", "-f", "{dir}/httpd.conf"},
-			Brings:  []string{"/usr/lib/apache2/modules/mod_mpm_event.so", "/usr/lib/apache2/modules/mod_authz_core.so"},
+			Brings: []string{
+				"/usr/lib/apache2/modules/mod_authz_core.so", "/usr/lib/apache2/modules/mod_mpm_event.so",
+				// glibc's pthread_exit loads it.
+				"/usr/lib/*-linux-gnu/libgcc_s.so.1",
+			},
 			Listen:  listen,
 			Request: request,
 			Answer:  notFound,
