@@ -1,11 +1,11 @@
 package catalogue
 
 import (
-	"bufio"
+	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -18,33 +18,30 @@ type Package struct {
 
 // Versions reads the packages.tsv that make servers writes beside the tree.
 func Versions(path string) ([]Package, error) {
-	file, err := os.Open(path)
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("the servers' versions: %w; make servers fetches them", err)
 	}
-	defer file.Close()
-	packages, err := parseVersions(file)
+	packages, err := parseVersions(string(text))
 	if err != nil {
 		return nil, fmt.Errorf("the servers' versions: %s: %w; make -B servers writes it again", path, err)
 	}
 	return packages, nil
 }
 
-func parseVersions(text io.Reader) ([]Package, error) {
+func parseVersions(text string) ([]Package, error) {
 	var packages []Package
-	lines := bufio.NewScanner(text)
-	for n := 1; lines.Scan(); n++ {
-		fields := strings.Split(lines.Text(), "\t")
-		if len(fields) != 3 || fields[0] == "" || fields[1] == "" || fields[2] == "" {
-			return nil, fmt.Errorf("line %d: %q is not a package, a version and an architecture with tabs between", n, lines.Text())
+	for line := range strings.Lines(text) {
+		line = strings.TrimSuffix(line, "\n")
+		fields := strings.Split(line, "\t")
+		if len(fields) != 3 || slices.Contains(fields, "") {
+			return nil, fmt.Errorf("line %d: %q is not a package, a version and an architecture with tabs between",
+				len(packages)+1, line)
 		}
 		packages = append(packages, Package{Name: fields[0], Version: fields[1], Architecture: fields[2]})
 	}
-	if err := lines.Err(); err != nil {
-		return nil, err
-	}
-	if len(packages) == 0 {
-		return nil, fmt.Errorf("no package is in it")
+	if packages == nil {
+		return nil, errors.New("no package is in it")
 	}
 	return packages, nil
 }

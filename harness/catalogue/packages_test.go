@@ -1,4 +1,4 @@
-package catalogue_test
+package catalogue
 
 import (
 	"os"
@@ -7,8 +7,6 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
-
-	"github.com/finwait/finwait/harness/catalogue"
 )
 
 const versions = "nginx\t1.22.1-9+deb12u11\tamd64\n" +
@@ -22,21 +20,21 @@ const versions = "nginx\t1.22.1-9+deb12u11\tamd64\n" +
 func TestVersions(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
-	packages, err := catalogue.Versions(written(t, versions))
+	packages, err := Versions(written(t, versions))
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(packages).To(HaveLen(7))
-	for program, want := range map[string]catalogue.Package{
+	for program, want := range map[string]Package{
 		"nginx":      {Name: "nginx", Version: "1.22.1-9+deb12u11", Architecture: "amd64"},
 		"postgresql": {Name: "postgresql-15", Version: "15.20-0+deb12u1", Architecture: "amd64"},
 		"asyncio":    {Name: "python3.11", Version: "3.11.2-6+deb12u9", Architecture: "amd64"},
 	} {
-		for _, s := range catalogue.All() {
+		for _, s := range All() {
 			if strings.HasPrefix(s.Name, program+"/") {
 				g.Expect(s.From(packages)).To(Equal(want), s.Name)
 			}
 		}
 	}
-	_, err = catalogue.Server{Name: "a/server", Package: "another"}.From(packages)
+	_, err = Server{Name: "a/server", Package: "another"}.From(packages)
 	g.Expect(err).To(MatchError("a/server comes from another, and of 7 packages none is that"))
 }
 
@@ -50,13 +48,12 @@ func TestVersionsRefuses(t *testing.T) {
 		"nginx\t1\n":                      "line 1",
 		"nginx\t\tamd64\n":                "line 1",
 		"nginx\t1\tamd64\tmore\n":         "line 1",
-		strings.Repeat("x", 100_000):      "too long",
 		"nginx\t1\tamd64\nhaproxy\t2\t\n": "line 2",
 	} {
-		_, err := catalogue.Versions(written(t, text))
+		_, err := Versions(written(t, text))
 		g.Expect(err).To(MatchError(And(ContainSubstring(want), ContainSubstring("make -B servers"))), "%q", text)
 	}
-	_, err := catalogue.Versions(filepath.Join(t.TempDir(), "missing"))
+	_, err := Versions(filepath.Join(t.TempDir(), "missing"))
 	g.Expect(err).To(MatchError(os.ErrNotExist))
 	g.Expect(err).To(MatchError(ContainSubstring("make servers")))
 }
@@ -64,10 +61,10 @@ func TestVersionsRefuses(t *testing.T) {
 // FuzzVersions checks that what is read says the same as what was written.
 func FuzzVersions(f *testing.F) {
 	f.Add(versions)
-	f.Add("nginx\t1\tamd64\r\n")
+	f.Add("nginx\t1\tamd64")
 	f.Add("\t\t\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		packages, err := catalogue.Versions(written(t, text))
+		packages, err := parseVersions(text)
 		if err != nil {
 			return
 		}
@@ -75,7 +72,7 @@ func FuzzVersions(f *testing.F) {
 		for _, p := range packages {
 			again.WriteString(strings.Join([]string{p.Name, p.Version, p.Architecture}, "\t") + "\n")
 		}
-		if got, want := again.String(), strings.TrimSuffix(strings.ReplaceAll(text, "\r\n", "\n"), "\n")+"\n"; got != want {
+		if got, want := again.String(), strings.TrimSuffix(text, "\n")+"\n"; got != want {
 			t.Errorf("%q was read as %q", want, got)
 		}
 	})
