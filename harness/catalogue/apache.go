@@ -6,8 +6,9 @@ import _ "embed"
 var httpdConf string
 
 // Apache ends as ap_start_lingering_close has it (server/connection.c): by
-// shutdown(), whatever the request, and reads on for 2 s at least. It needs no
-// document: an error's text is an answer as good as another.
+// shutdown(), whatever the request, and reads on for 30 s at most
+// (MAX_SECS_TO_LINGER). Its answer is an error's text, for which it needs no
+// document.
 func apache() []Server {
 	server := func(name, directive, request string, ends Ending) Server {
 		return Server{

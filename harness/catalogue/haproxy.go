@@ -8,8 +8,8 @@ import (
 //go:embed configs/haproxy.cfg
 var haproxyCfg string
 
-// HAProxy ends as its raw_sock layer has it: shutdown(), for it has an end of the
-// answer to tell, and close() in the same turn of its loop.
+// HAProxy ends by shutdown() (include/haproxy/connection.h, conn_sock_shutw) and,
+// as it then has done with the stream, by close() at once.
 func haproxy() []Server {
 	const answer = `http-request return status 200 content-type text/plain string "answer"`
 	server := func(name, request string, ends Ending, directives ...string) Server {

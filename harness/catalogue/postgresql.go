@@ -19,7 +19,7 @@ func postgresql() []Server {
 			Name:    "postgresql/" + name,
 			Package: "postgresql-[0-9]*[0-9]",
 			Files:   map[string]string{"start": postgresqlStart},
-			Args:    []string{"/bin/sh", "{dir}/start", option},
+			Args:    []string{"/bin/sh", "{dir}/start", "/usr/lib/postgresql/*/bin", option},
 			Nobody:  true,
 			Brings: []string{
 				"/usr/lib/postgresql/*/bin/initdb", "/usr/lib/postgresql/*/bin/postgres",

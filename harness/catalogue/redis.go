@@ -12,6 +12,8 @@ func redis() []Server {
 				"/usr/bin/redis-server", "--port", "8080", "--bind", "0.0.0.0", "--protected-mode", "no",
 				"--dir", "{dir}", "--save", "", "--databases", "1",
 			}, options...),
+			// Redis 8 does not start with a locale of which there are no data.
+			Env:     []string{"LC_ALL=C"},
 			Listen:  listen,
 			Request: request,
 			Answer:  answer,

@@ -23,7 +23,8 @@ type Server struct {
 	// Files are written into a folder of the server's own before it starts: the
 	// content by the name. In Files and Args, "{dir}" is that folder's path.
 	Files map[string]string
-	// Args is the command, with the program's absolute path.
+	// Args is the command, with the program's absolute path. One with a "*" is a
+	// pattern of path.Match, and is the path in the tree that it matches.
 	Args []string
 	// Env are variables of its environment, NAME=VALUE.
 	Env []string
@@ -53,8 +54,11 @@ func All() []Server {
 	return all
 }
 
-// In returns the server with dir, an absolute path, in the place of "{dir}".
-func (s Server) In(dir string) Server {
+// In returns the server as it is started: with dir, an absolute path, in the
+// place of "{dir}", and the paths that Args and Brings match in a tree of
+// unpacked packages, such as os.DirFS of it. What matches nothing, or as an
+// argument more than one path, is an error.
+func (s Server) In(tree fs.FS, dir string) (Server, error) {
 	in := strings.NewReplacer("{dir}", dir)
 	files := make(map[string]string, len(s.Files))
 	for name, content := range s.Files {
@@ -63,28 +67,43 @@ func (s Server) In(dir string) Server {
 	args := make([]string, len(s.Args))
 	for i, arg := range s.Args {
 		args[i] = in.Replace(arg)
+		if !strings.Contains(arg, "*") {
+			continue
+		}
+		found, err := match(tree, arg)
+		if err == nil && len(found) > 1 {
+			err = fmt.Errorf("%s is more than one path in the tree: %q", arg, found)
+		}
+		if err != nil {
+			return Server{}, fmt.Errorf("%s starts: %w", s.Name, err)
+		}
+		args[i] = found[0]
 	}
-	s.Files, s.Args = files, args
-	return s
+	var brings []string
+	for _, pattern := range s.Brings {
+		found, err := match(tree, pattern)
+		if err != nil {
+			return Server{}, fmt.Errorf("%s brings: %w", s.Name, err)
+		}
+		brings = append(brings, found...)
+	}
+	s.Files, s.Args, s.Brings = files, args, brings
+	return s, nil
 }
 
-// Brought returns the absolute paths that Brings matches in a tree of unpacked
-// packages, such as os.DirFS of it. One that matches nothing is an error.
-func (s Server) Brought(tree fs.FS) ([]string, error) {
-	var paths []string
-	for _, pattern := range s.Brings {
-		found, err := fs.Glob(tree, strings.TrimPrefix(pattern, "/"))
-		if err != nil {
-			return nil, fmt.Errorf("%s brings %s: %w", s.Name, pattern, err)
-		}
-		if len(found) == 0 {
-			return nil, fmt.Errorf("%s brings %s: the tree has none; make -B servers unpacks it again", s.Name, pattern)
-		}
-		for _, name := range found {
-			paths = append(paths, path.Join("/", name))
-		}
+// match returns the absolute paths in tree that match pattern, one at least.
+func match(tree fs.FS, pattern string) ([]string, error) {
+	found, err := fs.Glob(tree, strings.TrimPrefix(pattern, "/"))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", pattern, err)
 	}
-	return paths, nil
+	if len(found) == 0 {
+		return nil, fmt.Errorf("%s: the tree has none; make -B servers unpacks it again", pattern)
+	}
+	for i := range found {
+		found[i] = path.Join("/", found[i])
+	}
+	return found, nil
 }
 
 // listen is where each server listens.

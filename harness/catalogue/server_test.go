@@ -39,7 +39,8 @@ func TestEachServerIsWhole(t *testing.T) {
 		t.Run(s.Name, func(t *testing.T) {
 			t.Parallel()
 			g := NewWithT(t)
-			in := s.In("/a/folder")
+			in, err := s.In(treeOf(s), "/a/folder")
+			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(in.Args[0]).To(HavePrefix("/"))
 			g.Expect(path.Clean(in.Args[0])).To(Equal(in.Args[0]))
 			for name := range in.Files {
@@ -47,6 +48,7 @@ func TestEachServerIsWhole(t *testing.T) {
 			}
 			told := strings.Join(append(slices.Collect(maps.Values(in.Files)), in.Args...), "\n")
 			g.Expect(told).To(ContainSubstring("/a/folder"))
+			g.Expect(in.Args).NotTo(ContainElement(ContainSubstring("*")))
 			g.Expect(placeholder.FindAllString(told, -1)).To(BeEmpty())
 			g.Expect(strings.Count(told, fmt.Sprint(s.Listen.Port()))).To(Equal(1), "its port, in\n%s", told)
 			g.Expect(s.Listen.Addr().IsUnspecified()).To(BeTrue())
@@ -159,31 +161,68 @@ func checkPostgreSQL(text string) error {
 	return nil
 }
 
+// treeOf returns a tree with what a server's patterns match.
+func treeOf(s catalogue.Server) fstest.MapFS {
+	tree := fstest.MapFS{}
+	version := strings.NewReplacer("*-linux-gnu", "x86_64-linux-gnu", "[0-9]*", "11", "*", "15")
+	for _, pattern := range append(slices.Clone(s.Args), s.Brings...) {
+		if path.IsAbs(pattern) {
+			tree[strings.TrimPrefix(version.Replace(pattern)+"/any", "/")] = &fstest.MapFile{}
+		}
+	}
+	return tree
+}
+
 func TestInLeavesTheServerAsItIs(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
-	s := catalogue.All()[0]
-	g.Expect(s.In("/a").In("/b")).To(Equal(s.In("/a")))
-	g.Expect(s.In("/b")).NotTo(Equal(s.In("/a")))
-	g.Expect(s).To(Equal(catalogue.All()[0]))
+	for _, s := range catalogue.All() {
+		here, err := s.In(treeOf(s), "/here")
+		g.Expect(err).NotTo(HaveOccurred())
+		there, err := s.In(treeOf(s), "/there")
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(there).NotTo(Equal(here))
+		again, err := here.In(treeOf(s), "/there")
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(again).To(Equal(here))
+	}
 }
 
-func TestBrought(t *testing.T) {
+func TestIn(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
 	tree := fstest.MapFS{
 		"usr/lib/python3.11/os.py":        {},
 		"usr/lib/python3/dist-packages/x": {},
+		"usr/lib/db/9/bin/db":             {},
+		"usr/lib/db/10/bin/db":            {},
 		"usr/bin/python3.11":              {},
 	}
-	s := catalogue.Server{Name: "a/server", Brings: []string{"/usr/lib/python3.[0-9]*", "/usr/bin/*"}}
-	g.Expect(s.Brought(tree)).To(Equal([]string{"/usr/lib/python3.11", "/usr/bin/python3.11"}))
-	g.Expect(catalogue.Server{}.Brought(tree)).To(BeEmpty())
+	s := catalogue.Server{
+		Name:   "a/server",
+		Files:  map[string]string{"conf": "{dir}/log"},
+		Args:   []string{"/bin/sh", "{dir}/conf", "/usr/lib/python3*/os.py", "-c {it}"},
+		Brings: []string{"/usr/lib/python3.[0-9]*", "/usr/lib/db/*"},
+	}
+	in, err := s.In(tree, "/run/it")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(in.Files).To(Equal(map[string]string{"conf": "/run/it/log"}))
+	g.Expect(in.Args).To(Equal([]string{"/bin/sh", "/run/it/conf", "/usr/lib/python3.11/os.py", "-c {it}"}))
+	g.Expect(in.Brings).To(Equal([]string{"/usr/lib/python3.11", "/usr/lib/db/10", "/usr/lib/db/9"}))
 
-	s.Brings = []string{"/usr/bin/python3.11", "/usr/share/none"}
-	_, err := s.Brought(tree)
-	g.Expect(err).To(MatchError(And(ContainSubstring("a/server"), ContainSubstring("/usr/share/none"), ContainSubstring("make"))))
-	s.Brings = []string{"/usr/["}
-	_, err = s.Brought(tree)
-	g.Expect(err).To(MatchError(path.ErrBadPattern))
+	for want, change := range map[string]func(*catalogue.Server){
+		"a/server brings: /usr/share/none: the tree has none; make -B servers": func(s *catalogue.Server) {
+			s.Brings = []string{"/usr/bin/python3.11", "/usr/share/none"}
+		},
+		"a/server brings: /usr/[: syntax error in pattern": func(s *catalogue.Server) { s.Brings = []string{"/usr/["} },
+		"a/server starts: /sbin/*: the tree has none":      func(s *catalogue.Server) { s.Args = []string{"/sbin/*"} },
+		"/usr/lib/db/*/bin is more than one path": func(s *catalogue.Server) {
+			s.Args = []string{"/usr/lib/db/*/bin"}
+		},
+	} {
+		wrong := s
+		change(&wrong)
+		_, err := wrong.In(tree, "/run/it")
+		g.Expect(err).To(MatchError(ContainSubstring(want)))
+	}
 }
