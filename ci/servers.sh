@@ -25,7 +25,7 @@ fail() {
 }
 
 # What is configured on the machine stays in force, a proxy above all, but for what it would have apt do when it has fetched
-# the indexes. The keys of the machine's sources need not be readable for apt's own user here.
+# the indexes. The user that it would become as root to fetch may have no way to this folder.
 : >"$apt/status"
 cat >"$apt/apt.conf" <<-CONF
 	#clear APT::Update::Pre-Invoke;
