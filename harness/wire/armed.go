@@ -37,7 +37,7 @@ func (r *armed) picks(s segment.Seen) bool {
 // for; a swap that has not begun, either of its two.
 func (r *armed) awaits(s segment.Seen) bool {
 	switch {
-	case r.reached:
+	case r.reached || r.told:
 		return false
 	case r.act == hold || r.act == inject || r.late:
 		return s.Is(r.other)

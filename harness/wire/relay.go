@@ -23,6 +23,9 @@ func (w *Wire) relay() (open bool, err error) {
 	if !w.open {
 		return false, nil
 	}
+	if err := w.sendReleased(); err != nil {
+		return true, err
+	}
 	if err := w.sendDue(); err != nil {
 		return true, err
 	}
@@ -85,6 +88,19 @@ func (w *Wire) setOut(d dated) {
 	w.underWay = slices.Insert(w.underWay, i, d)
 }
 
+// sendReleased sends what was held and has been released. The relaying thread does it,
+// so that it comes behind what it has sent before.
+func (w *Wire) sendReleased() error {
+	if !w.releasing {
+		return nil
+	}
+	w.releasing = false
+	if _, err := unix.Read(w.wake, make([]byte, 8)); err != nil {
+		return fmt.Errorf("read the eventfd that woke the wire: %w", err)
+	}
+	return w.sendAll(w.board.released())
+}
+
 // sendDue sends the frames whose time has come.
 func (w *Wire) sendDue() error {
 	for len(w.underWay) > 0 && w.underWay[0].due <= clock.Now() {
@@ -103,8 +119,12 @@ func (w *Wire) leave(f frame) error {
 	if len(leaving) == 0 {
 		w.note(f) // from here on a rule keeps it; what it waited before, it waited for the wire
 	}
-	for _, out := range leaving {
-		if err := w.send(out); err != nil {
+	return w.sendAll(leaving)
+}
+
+func (w *Wire) sendAll(frames []frame) error {
+	for _, f := range frames {
+		if err := w.send(f); err != nil {
 			return err
 		}
 	}

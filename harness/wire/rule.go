@@ -14,6 +14,7 @@ import (
 // picks. It is written as a sentence:
 //
 //	hold SELECTOR until SELECTOR   keep it back until the other has been delivered
+//	hold SELECTOR until released   keep it back until Wire.Release
 //	swap SELECTOR with SELECTOR    of two of one side, keep back the one that comes
 //	                               first until the other has been delivered
 //	drop SELECTOR                  do not deliver it
@@ -40,10 +41,14 @@ type Rule struct {
 	other segment.Selector // of a hold, a swap and an inject, and of what begins after it
 	every bool             // of a drop: it acts on all that it picks
 	late  bool             // of such a drop: not before the other has been delivered
+	told  bool             // of a hold: until it is released
 	by    time.Duration    // of a delay
 	side  segment.Side     // of an inject
 	own   segment.Segment  // of an inject
 }
+
+// released is what a hold may wait for in the place of a segment.
+const released = "released"
 
 type action string
 
@@ -63,7 +68,7 @@ type sentence struct {
 }
 
 var sentences = map[action]sentence{
-	hold:      {" until ", "until what? want hold SELECTOR until SELECTOR"},
+	hold:      {" until ", "until what? want hold SELECTOR until SELECTOR, or until released"},
 	swap:      {" with ", "with what? want swap SELECTOR with SELECTOR"},
 	drop:      {},
 	duplicate: {},
@@ -111,7 +116,9 @@ func (r *Rule) read(text string) error {
 	if err != nil {
 		return err
 	}
+	r.told = r.act == hold && strings.TrimSpace(argument) == released
 	switch {
+	case r.told:
 	case r.act == hold || r.act == swap || r.act == inject || r.late:
 		r.other, err = segment.ParseSelector(argument)
 	case r.act == delay:

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -69,6 +70,11 @@ func newSwitchboard() *switchboard { return &switchboard{decoder: segment.NewDec
 func (b *switchboard) arm(rules []Rule) {
 	b.rules = nil
 	b.counts.LongestStay = 0
+	b.add(rules)
+}
+
+// add puts rules in place beside those that there are, behind them.
+func (b *switchboard) add(rules []Rule) {
 	for _, r := range rules {
 		b.rules = append(b.rules, &armed{Rule: r})
 	}
@@ -143,6 +149,34 @@ func (b *switchboard) deliver(f frame) []frame {
 				out = append(out, own)
 			}
 		}
+	}
+	return out
+}
+
+// release ends a hold that waits for it, and reports whether something was held.
+func (b *switchboard) release(rule Rule) (held bool) {
+	for _, r := range b.rules {
+		if r.told && r.text == rule.text {
+			r.reached = true
+			held = held || r.held != nil
+		}
+	}
+	return held
+}
+
+// released is what was held, and is to be sent now that it no longer is, in the order in
+// which it came.
+func (b *switchboard) released() (out []frame) {
+	var freed []frame
+	for _, r := range b.rules {
+		if r.told && r.reached && r.held != nil {
+			freed = append(freed, *r.held)
+			r.held = nil
+		}
+	}
+	slices.SortStableFunc(freed, func(a, b frame) int { return cmp.Compare(a.came, b.came) })
+	for _, f := range freed {
+		out = append(out, b.deliver(f)...)
 	}
 	return out
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/gopacket/gopacket"
 	"github.com/gopacket/gopacket/layers"
 
+	"github.com/finwait/finwait/harness/clock"
 	"github.com/finwait/finwait/harness/segment"
 )
 
@@ -298,6 +299,59 @@ func TestAHoldWaitsForTheOtherEnd(t *testing.T) {
 	}
 }
 
+// A hold without an end of its own ends when it is told to, for good, and what waits for
+// its segment goes with it.
+func TestAHoldUntilReleased(t *testing.T) {
+	fin := func(b *switchboard, from segment.Side) []frame {
+		f, _ := b.enter(frame{from: from, octets: octets(t, from, layers.TCP{FIN: true, ACK: true})})
+		return b.leave(f)
+	}
+	b := newSwitchboard()
+	rules := parse(t, "hold server fin until released", "hold client fin until released")
+	b.arm(rules[:1])
+	if out := fin(b, segment.Server); len(out) != 0 || b.idle() || b.unfinished() == nil {
+		t.Fatalf("the server's FIN was not held: %v", out)
+	}
+	b.add(parse(t, "hold client fin until server fin"))
+	if out := fin(b, segment.Client); len(out) != 0 {
+		t.Fatalf("a rule that was added holds nothing: %v", out)
+	}
+	if b.release(rules[1]) || len(b.released()) != 0 {
+		t.Fatal("a rule that is not there was released")
+	}
+	if out := b.released(); !b.release(rules[0]) || len(out) != 0 {
+		t.Fatalf("%v left before it was released", out)
+	}
+	if out := b.released(); len(out) != 2 || out[0].from != segment.Server || out[1].from != segment.Client || !b.idle() || b.unfinished() != nil {
+		t.Errorf("released, %v were delivered, and %v", out, b.unfinished())
+	}
+
+	b.arm(rules[:1])
+	if b.release(rules[0]) || len(b.released()) != 0 {
+		t.Error("nothing was held, and something was released")
+	}
+	if out := fin(b, segment.Server); len(out) != 1 || b.unfinished() != nil {
+		t.Errorf("what was released before it came was held: %v, %v", out, b.unfinished())
+	}
+}
+
+// What several rules held goes in the order in which it came, whatever that of the rules.
+func TestHoldsThatAreReleasedTogether(t *testing.T) {
+	b := newSwitchboard()
+	rules := parse(t, "hold server fin until released", "hold client fin until released")
+	b.arm(rules)
+	for i, from := range []segment.Side{segment.Client, segment.Server} {
+		f, _ := b.enter(frame{from: from, came: clock.Instant(i), octets: octets(t, from, layers.TCP{FIN: true, ACK: true})})
+		b.leave(f)
+	}
+	for _, r := range rules {
+		b.release(r)
+	}
+	if out := b.released(); len(out) != 2 || out[0].from != segment.Client || out[1].from != segment.Server || !b.idle() {
+		t.Errorf("released, %v were delivered", out)
+	}
+}
+
 // What a rule keeps must not change with the buffer that the next frame is
 // read into.
 func TestKeptFramesAreCopies(t *testing.T) {
@@ -321,6 +375,7 @@ func TestParseRuleShowsWhere(t *testing.T) {
 		"drop client fni":                         `"fni" (word 2)`,
 		"hold client fin":                         "until what?",
 		"hold client fin until never":             `"never" (word 1)`,
+		"hold client fin until released soon":     `"released" (word 1)`,
 		"swap client fin":                         "with what?",
 		"swap client fin with server":             "where one of",
 		"swap client fin with server fin":         "should be of one side",

@@ -30,17 +30,18 @@ type Wire struct {
 	// processor is where the relaying thread stays.
 	processor int
 
-	mu       sync.Mutex
-	buffer   []byte // for the frame that is being taken in
-	board    *switchboard
-	underWay []dated          // the next one first
-	last     [2]clock.Instant // when the last frame of each side is due
-	lost     int              // frames that came when the receive buffers were full
-	dropped  int              // frames that came or went when a processor's queue was
-	hand     *Hand            // nil while the wire relays
-	open     bool
-	err      error // why it stopped by itself
-	done     chan struct{}
+	mu        sync.Mutex
+	buffer    []byte // for the frame that is being taken in
+	board     *switchboard
+	underWay  []dated          // the next one first
+	last      [2]clock.Instant // when the last frame of each side is due
+	lost      int              // frames that came when the receive buffers were full
+	dropped   int              // frames that came or went when a processor's queue was
+	hand      *Hand            // nil while the wire relays
+	open      bool
+	releasing bool  // whether what is released has yet to be delivered
+	err       error // why it stopped by itself
+	done      chan struct{}
 }
 
 // A dated frame is one with the time at which it comes to the other end.
@@ -113,18 +114,55 @@ func (w *Wire) Arm(rules ...Rule) {
 	}
 }
 
+// Add puts rules in place beside those before, which go first. They act on, and wait
+// for, what the wire takes in after Add has returned.
+func (w *Wire) Add(rules ...Rule) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.board.add(rules)
+}
+
+// Release has the wire deliver what rules hold until they are released, and hold nothing
+// more by them. What several hold is delivered in the order in which it came, and before
+// anything that comes later. It returns before that is done.
+func (w *Wire) Release(rules ...Rule) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	held := false
+	for _, rule := range rules {
+		held = w.board.release(rule) || held
+	}
+	if held && w.open {
+		w.releasing = true
+		w.rouse()
+	}
+}
+
+// rouse ends the relaying thread's wait.
+func (w *Wire) rouse() { _, _ = unix.Write(w.wake, []byte{1, 0, 0, 0, 0, 0, 0, 0}) }
+
 // Idle reports whether the wire is empty of what it has taken in: no rule keeps
 // anything back, and nothing is on its way to the other end.
 func (w *Wire) Idle() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.board.idle() && len(w.underWay) == 0
+	return w.board.idle() && len(w.underWay) == 0 && !w.releasing
 }
 
 // Finished returns an error that says why the wire stopped by itself, how many
 // frames it lost, or which rule has not done what it is for; nil if nothing is
 // wrong.
 func (w *Wire) Finished() error {
+	if err := w.Lost(); err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.board.unfinished()
+}
+
+// Lost is Finished, whatever rules have done.
+func (w *Wire) Lost() error {
 	// The links take long to answer, while no frame is to wait for the lock.
 	dropped, err := w.askLinks()
 	w.mu.Lock()
@@ -147,7 +185,7 @@ func (w *Wire) Finished() error {
 	if n := w.board.counts.Unreadable; n > 0 {
 		return fmt.Errorf("the wire passed on %d frames that it could not read", n)
 	}
-	return w.board.unfinished()
+	return nil
 }
 
 // askLinks asks the links of an open wire how many frames they have dropped, as they
@@ -227,7 +265,7 @@ func (w *Wire) Close() {
 	if !open {
 		return
 	}
-	_, _ = unix.Write(w.wake, []byte{1, 0, 0, 0, 0, 0, 0, 0})
+	w.rouse()
 	<-w.done
 	w.closeFiles()
 }
