@@ -19,6 +19,7 @@ import (
 type connection struct {
 	local, remote netip.AddrPort
 	cookie        cookie
+	more          uint8 // idiag_ext: which attributes the answer is to have
 }
 
 // A cookie is what the kernel tells a socket by from all others that it has or had
@@ -39,7 +40,7 @@ func (connection) Len() int { return sizeOfRequest }
 // Serialize writes the question as the kernel reads it.
 func (c connection) Serialize() []byte {
 	octets := make([]byte, 0, sizeOfRequest)
-	octets = append(octets, family(c.local), unix.IPPROTO_TCP, 0, 0)
+	octets = append(octets, family(c.local), unix.IPPROTO_TCP, c.more, 0)
 	octets = binary.NativeEndian.AppendUint32(octets, anyState)
 	octets = binary.BigEndian.AppendUint16(octets, c.local.Port())
 	octets = binary.BigEndian.AppendUint16(octets, c.remote.Port())
@@ -119,7 +120,7 @@ func (o *Observer) Destroy(local, remote netip.AddrPort) error {
 	// for its cookie. It has one of its own, and nothing takes its place.
 	for range 2 {
 		var left bool
-		if left, err = o.destroy(connection{local, remote, anyCookie}); !left {
+		if left, err = o.destroy(connection{local: local, remote: remote, cookie: anyCookie}); !left {
 			break
 		}
 	}

@@ -60,20 +60,28 @@ func (o *Observer) StatusOf(local, remote netip.AddrPort) (Status, error) {
 	fail := func(err error) (Status, error) {
 		return Status{}, fmt.Errorf("ask sock_diag of %s for the state of %v to %v: %w", o.host.Name, local, remote, err)
 	}
-	got, found, err := o.ask(connection{local, remote, anyCookie})
+	got, found, err := o.ask(connection{local: local, remote: remote, cookie: anyCookie})
 	if err != nil {
 		return fail(err)
 	}
 	if !found {
 		return Status{State: Closed}, nil
 	}
-	state, err := nameOf(got.state)
+	status, err := got.status()
 	if err != nil {
 		return fail(err)
 	}
+	return status, nil
+}
+
+func (a answer) status() (Status, error) {
+	state, err := nameOf(a.state)
+	if err != nil {
+		return Status{}, err
+	}
 	return Status{
-		State: state, Timer: timerOf(got.timer),
-		Expires: time.Duration(got.expires) * time.Millisecond, Held: got.inode != 0,
+		State: state, Timer: timerOf(a.timer),
+		Expires: time.Duration(a.expires) * time.Millisecond, Held: a.inode != 0,
 	}, nil
 }
 
