@@ -48,6 +48,12 @@ func (f Family) addresses() (addressPair, error) {
 	return pair, nil
 }
 
+// ServerAddress is the address of the server in every topology.
+func ServerAddress(f Family) (netip.Addr, error) {
+	pair, err := f.addresses()
+	return pair.server.Addr(), err
+}
+
 // A Pair is a client and a server on the two ends of a veth pair.
 type Pair struct {
 	Client, Server *lab.End

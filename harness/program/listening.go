@@ -1,6 +1,7 @@
 package program
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -64,11 +65,29 @@ func (p *Program) AwaitListening(ctx context.Context, address netip.AddrPort) er
 
 // endedBefore says that the program ended before it listened.
 func (p *Program) endedBefore(address netip.AddrPort) error {
-	if p.Err() == nil && p.ended.Others {
-		return p.errorf("it went to the background, and only what it left there lives on: " +
-			"have it stay in the foreground (nginx -g 'daemon off;', redis-server --daemonize no, apache2 -DFOREGROUND)")
+	if err := p.inBackground(); err != nil {
+		return err
 	}
 	return p.errorf("it ended before it listened on %v: %s", address, p.how())
+}
+
+// EndedEarly is why a program that is still to be there is not, once Done tells that it
+// has ended: Err, or what else there is to say of an exit status of 0.
+func (p *Program) EndedEarly() error {
+	if err := cmp.Or(p.inBackground(), p.Err()); err != nil {
+		return err
+	}
+	return p.errorf("it ended: %s", p.how())
+}
+
+// inBackground is an error where the program's own process has ended well, and others
+// live on.
+func (p *Program) inBackground() error {
+	if p.Err() != nil || !p.ended.Others {
+		return nil
+	}
+	return p.errorf("it went to the background, and only what it left there lives on: " +
+		"have it stay in the foreground (nginx -g 'daemon off;', redis-server --daemonize no, apache2 -DFOREGROUND)")
 }
 
 // silent says that nothing listens on an address, and what the program does instead.

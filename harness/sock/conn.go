@@ -140,10 +140,41 @@ func (c *Conn) Write(data []byte) error {
 	return nil
 }
 
+// WriteMore hands all of data to the kernel, which is to wait for more before it sends
+// what does not fill a segment: a FIN that follows goes with it (send(2), MSG_MORE).
+func (c *Conn) WriteMore(data []byte) error {
+	var err error
+	waited := c.socket.raw.Write(func(fd uintptr) bool {
+		for len(data) > 0 {
+			var n int
+			if n, err = unix.SendmsgN(int(fd), data, nil, nil, unix.MSG_MORE|unix.MSG_NOSIGNAL); err != nil {
+				return !errors.Is(err, unix.EAGAIN)
+			}
+			data = data[n:]
+		}
+		return true
+	})
+	if waited != nil {
+		err = c.socket.cause(waited)
+	}
+	if err != nil {
+		return fmt.Errorf("send %d octets to %v, with more to come: %w", len(data), c.Remote, err)
+	}
+	return nil
+}
+
 // Read reads exactly n octets.
 func (c *Conn) Read(n int) error {
 	if _, err := io.CopyN(io.Discard, c.socket.file, int64(n)); err != nil {
 		return fmt.Errorf("read %d octets from %v: %w", n, c.Remote, c.socket.cause(err))
+	}
+	return nil
+}
+
+// ReadFull reads as much as there is room for.
+func (c *Conn) ReadFull(into []byte) error {
+	if _, err := io.ReadFull(c.socket.file, into); err != nil {
+		return fmt.Errorf("read %d octets from %v: %w", len(into), c.Remote, c.socket.cause(err))
 	}
 	return nil
 }
