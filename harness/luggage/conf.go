@@ -1,8 +1,6 @@
 package luggage
 
 import (
-	"bufio"
-	"bytes"
 	"fmt"
 	"io"
 	"path"
@@ -53,9 +51,9 @@ func readConf(v view) ([]string, error) {
 
 // parseConf gives the folders in a file, and the patterns of those that it includes.
 func parseConf(text []byte) (folders, includes []string) {
-	for lines := bufio.NewScanner(bytes.NewReader(text)); lines.Scan(); {
-		line, _, _ := strings.Cut(lines.Text(), "#")
-		words := strings.FieldsFunc(line, func(r rune) bool { return strings.ContainsRune(" \t\r\f\v,:", r) })
+	for line := range strings.Lines(string(text)) {
+		line, _, _ = strings.Cut(line, "#")
+		words := strings.FieldsFunc(line, func(r rune) bool { return strings.ContainsRune(" \t\r\n\f\v,:", r) })
 		if len(words) > 0 && words[0] == "include" {
 			includes = append(includes, words[1:]...)
 			continue
