@@ -42,6 +42,20 @@ func (r Retransmission) note() string {
 	return note
 }
 
+// DroppedBy returns what had reached a side and was dropped by its kernel, so that the
+// peer sent it again; nothing of a trial that is inconclusive.
+func (t Trial) DroppedBy(s segment.Side) (dropped []Retransmission) {
+	if t.Outcome == Inconclusive {
+		return nil
+	}
+	for _, r := range t.Retransmissions {
+		if r.From == s.Peer() && r.Cause.By == s.String() {
+			dropped = append(dropped, r)
+		}
+	}
+	return dropped
+}
+
 // attribute finds the timer behind each retransmission of a side, and the
 // contradictions between the side's tap and its counters.
 func (t *Trial) attribute(x *Exchange, s segment.Side) {

@@ -92,7 +92,7 @@ func (t *Trial) segments(from segment.Side) []Event {
 	arrived := slices.DeleteFunc(slices.Clone(x.End(from.Peer()).Sightings),
 		func(seen segment.Sighting) bool { return seen.Sent })
 	var events []Event
-	own := x.End(from).Sightings
+	own, k := x.End(from).Sightings, t.knownOf(from)
 	for n, left := range own {
 		if !left.Sent {
 			continue
@@ -101,14 +101,14 @@ func (t *Trial) segments(from segment.Side) []Event {
 		again := all(own[n+1:], func(seen segment.Sighting) bool { return seen.Sent && same(seen) })
 		none := len(again) < len(all(arrived, same)) // of them is lost
 		e := Event{At: left.At, By: from, Text: x.notation(left.Segment), IsSegment: true, Lost: true}
-		e.Again, e.Since = t.again(from, left)
+		e.Again, e.Since = t.again(k, left)
 		e.Left, e.Overtaken = t.made(from, left, e)
 		if i := slices.IndexFunc(arrived, same); i >= 0 && (none || arrived[i].At < again[0].At) {
 			e.At, e.Lost = arrived[i].At, false
 			arrived = slices.Delete(arrived, i, i+1)
 		}
-		e.Notes = t.notes(from, left, e)
-		if dropped := t.dropped(from, left); len(dropped) > 0 {
+		e.Notes = t.notes(k, left, e)
+		if dropped := t.dropped(k, left); len(dropped) > 0 {
 			e.Notes, e.Dropped = append(e.Notes, dropped...), true
 		}
 		events = append(events, e)
@@ -158,22 +158,21 @@ func (t *Trial) made(from segment.Side, left segment.Sighting, e Event) (at time
 
 // again is what is known of a sighting by which a side sent something again, and since
 // when it would have had to; nil where it sent something new.
-func (t *Trial) again(from segment.Side, left segment.Sighting) (*Retransmission, time.Duration) {
-	known := t.sentBy(from)
-	for i, r := range t.Exchange.repetitions(from) {
-		if i >= len(known) || r.again.At != left.At || r.again.Segment != left.Segment {
+func (t *Trial) again(k known, left segment.Sighting) (*Retransmission, time.Duration) {
+	for i, r := range k.repeated {
+		if i >= len(k.again) || r.again.At != left.At || r.again.Segment != left.Segment {
 			continue
 		}
-		if arrived, ok := t.Exchange.arrival(from, r); ok {
-			return &known[i], arrived.At
+		if arrived, ok := t.Exchange.arrival(k.from, r); ok {
+			return &k.again[i], arrived.At
 		}
-		return &known[i], r.earlier.At
+		return &k.again[i], r.earlier.At
 	}
 	return nil, 0
 }
 
 // notes say what is remarkable about a segment that a side sent.
-func (t *Trial) notes(from segment.Side, left segment.Sighting, e Event) []string {
+func (t *Trial) notes(k known, left segment.Sighting, e Event) []string {
 	var notes []string
 	same := func(seen segment.Sighting) bool { return seen.At == left.At && seen.Segment == left.Segment }
 	if e.Again != nil {
@@ -181,13 +180,12 @@ func (t *Trial) notes(from segment.Side, left segment.Sighting, e Event) []strin
 	}
 	// Where the tap saw more candidates than the kernel counted challenge
 	// ACKs, nobody can tell which ones they are.
-	refused := t.Exchange.refusals(from)
-	if i := slices.IndexFunc(refused, func(r refusal) bool { return same(r.Sighting) }); i >= 0 && len(refused) == t.ChallengeACKs[from] {
-		notes = append(notes, fmt.Sprintf("challenge ACK: the %s was not accepted", refused[i].of))
+	if i := slices.IndexFunc(k.refused, func(r refusal) bool { return same(r.Sighting) }); i >= 0 && len(k.refused) == t.ChallengeACKs[k.from] {
+		notes = append(notes, fmt.Sprintf("challenge ACK: the %s was not accepted", k.refused[i].of))
 	}
 	for _, o := range t.Overtook {
 		switch {
-		case o.From != from:
+		case o.From != k.from:
 		case e.Text == o.FastSegment:
 			notes = append(notes, fmt.Sprintf("overtakes the %s", o.Slow))
 		case e.Text == o.SlowSegment:
@@ -199,19 +197,31 @@ func (t *Trial) notes(from segment.Side, left segment.Sighting, e Event) []strin
 
 // dropped says where and why a segment that a side sent was dropped by its receiver,
 // once for each time that it was sent again for that.
-func (t *Trial) dropped(from segment.Side, left segment.Sighting) []string {
+func (t *Trial) dropped(k known, left segment.Sighting) []string {
 	var notes []string
-	again := t.sentBy(from)
-	for _, r := range t.Exchange.repetitions(from) {
-		i := slices.IndexFunc(again, func(a Retransmission) bool { return a.Segment == t.Exchange.notation(r.again.Segment) })
-		if r.earlier.At == left.At && r.earlier.Segment == left.Segment && i >= 0 && again[i].Cause.By == from.Peer().String() {
-			notes = append(notes, again[i].Cause.what())
+	for _, r := range k.repeated {
+		i := slices.IndexFunc(k.again, func(a Retransmission) bool { return a.Segment == t.Exchange.notation(r.again.Segment) })
+		if r.earlier.At == left.At && r.earlier.Segment == left.Segment && i >= 0 && k.again[i].Cause.By == k.from.Peer().String() {
+			notes = append(notes, k.again[i].Cause.what())
 		}
 	}
 	return notes
 }
 
-// sentBy are a side's retransmissions.
-func (t *Trial) sentBy(s segment.Side) []Retransmission {
-	return slices.DeleteFunc(slices.Clone(t.Retransmissions), func(r Retransmission) bool { return r.From != s })
+// What is known of what a side sent again, and of what it refused: once for all of its
+// segments, of which there may be thousands.
+type known struct {
+	from     segment.Side
+	again    []Retransmission
+	repeated []repetition
+	refused  []refusal
+}
+
+func (t *Trial) knownOf(from segment.Side) known {
+	return known{
+		from:     from,
+		again:    slices.DeleteFunc(slices.Clone(t.Retransmissions), func(r Retransmission) bool { return r.From != from }),
+		repeated: t.Exchange.repetitions(from),
+		refused:  t.Exchange.refusals(from),
+	}
 }
