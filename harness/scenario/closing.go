@@ -108,7 +108,7 @@ func (a *actor) awaitBegun(ctx context.Context) error {
 	again := time.NewTicker(100 * time.Microsecond)
 	defer again.Stop()
 	for {
-		state, err := a.kernel.StateOf(a.conn.Local, a.conn.Remote)
+		state, err := a.kernel.StateOf(a.local, a.remote)
 		if err != nil || state != "ESTABLISHED" && state != "CLOSE_WAIT" {
 			return err
 		}

@@ -74,7 +74,7 @@ type testimony struct {
 
 func (r *run) interrogate() (told [2]testimony, err error) {
 	for i, a := range r.actors() {
-		if a.conn == nil {
+		if !a.observed() {
 			continue // it has no kernel to tell of it
 		}
 		if told[i], err = a.interrogate(); err != nil {
@@ -87,7 +87,7 @@ func (r *run) interrogate() (told [2]testimony, err error) {
 // interrogate asks for the socket first: TCP_INFO waits for its lock, so that a
 // segment that had come while the socket was busy has been dealt with.
 func (a *actor) interrogate() (told testimony, err error) {
-	if a.closing().Keeps {
+	if a.conn != nil && a.closing().Keeps {
 		info, err := a.conn.Info()
 		if err != nil {
 			return told, err
@@ -99,6 +99,6 @@ func (a *actor) interrogate() (told testimony, err error) {
 		return told, err
 	}
 	told.counters = counters.Moved(a.before)
-	told.state, err = a.kernel.StateOf(a.conn.Local, a.conn.Remote)
+	told.state, err = a.kernel.StateOf(a.local, a.remote)
 	return told, err
 }

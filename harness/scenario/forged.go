@@ -57,9 +57,11 @@ func (forgedStage) KeptUp(time.Duration) error { return nil }
 func (forgedStage) Watch(func(error)) {}
 
 // dial opens the connection, by the client's kernel or by hand.
-func (r *run) dial(ctx context.Context, to netip.AddrPort) (err error) {
+func (r *run) dial(ctx context.Context, to netip.AddrPort) error {
 	if _, byHand := r.stage.(forgedStage); !byHand {
-		if r.client.conn, err = sock.Dial(ctx, r.client.host, to); err == nil {
+		conn, err := sock.Dial(ctx, r.client.host, to)
+		if err == nil {
+			r.client.take(conn)
 			r.onEnd(r.client.abandon)
 		}
 		return err
@@ -67,6 +69,7 @@ func (r *run) dial(ctx context.Context, to netip.AddrPort) (err error) {
 	if !reflect.ValueOf(r.Client).IsZero() || r.ServerFirst {
 		return errors.New("the client is forged: the scenario's Client and ServerFirst say nothing to it, leave them out")
 	}
+	var err error
 	if r.forged, err = forge.Dial(ctx, r.pair.Client, r.pair.Server, to); err == nil {
 		r.onEnd(r.forged.Abort)
 	}

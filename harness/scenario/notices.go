@@ -35,16 +35,29 @@ func (r *run) attend(ctx context.Context) error {
 	}
 	for _, a := range r.real() {
 		cookie, err := a.conn.Cookie()
+		if err == nil {
+			err = r.watch(a, cookie, listening)
+		}
 		if err != nil {
 			return err
 		}
-		if a.watch, err = listening.Watch(a.host, a.conn.Local, a.conn.Remote, cookie); err != nil {
-			return err
-		}
-		r.onEnd(a.watch.Close)
-		a.end.Sources = sources(listening.Missing())
 	}
+	return r.sample(ctx)
+}
+
+// watch has what an end's kernel says of its socket written down.
+func (r *run) watch(a *actor, cookie uint64, listening *events.Recorder) (err error) {
+	if a.watch, err = listening.Watch(a.host, a.local, a.remote, cookie); err != nil {
+		return err
+	}
+	r.onEnd(a.watch.Close)
+	a.end.Sources = sources(listening.Missing())
 	r.exchange.Unheard = reasons(listening.Missing())
+	return nil
+}
+
+// sample has both ends' kernels asked from now on.
+func (r *run) sample(ctx context.Context) (err error) {
 	if r.sampler, err = r.startSampling(ctx); err == nil {
 		r.onEnd(func() { _ = r.sampler.stop() })
 	}

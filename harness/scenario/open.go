@@ -17,11 +17,17 @@ import (
 
 func (r *run) actors() [2]*actor { return [2]*actor{r.client, r.server} }
 
-// real are the actors that have a socket.
+// real are the actors whose kernel has a socket.
 func (r *run) real() []*actor {
 	actors := r.actors()
-	return slices.DeleteFunc(actors[:], func(a *actor) bool { return a.conn == nil })
+	return slices.DeleteFunc(actors[:], func(a *actor) bool { return !a.observed() })
 }
+
+// observed says whether there is a kernel to ask about the actor's end.
+func (a *actor) observed() bool { return a.local.IsValid() }
+
+// take has an actor be the owner of a socket.
+func (a *actor) take(conn *sock.Conn) { a.conn, a.local, a.remote = conn, conn.Local, conn.Remote }
 
 // connect opens the connection.
 func (r *run) connect(ctx context.Context) error {
@@ -37,9 +43,11 @@ func (r *run) connect(ctx context.Context) error {
 	if err := r.dial(ctx, listener.Addr); err != nil {
 		return err
 	}
-	if r.server.conn, err = listener.Accept(); err != nil {
+	accepted, err := listener.Accept()
+	if err != nil {
 		return err
 	}
+	r.server.take(accepted)
 	r.onEnd(r.server.abandon)
 	for _, a := range r.real() {
 		if a.Prepare != nil {
@@ -59,7 +67,7 @@ func (r *run) connect(ctx context.Context) error {
 func (a *actor) abandon() {
 	_, _ = a.conn.End(sock.CloseLingering(0))
 	_, _ = a.conn.Close()
-	_ = a.kernel.Destroy(a.conn.Local, a.conn.Remote)
+	_ = a.kernel.Destroy(a.local, a.remote)
 }
 
 // converse sends a request and a response, and waits until both ends have been
@@ -124,7 +132,7 @@ func (r *run) prepare(context.Context) error {
 		return nil
 	}
 	var err error
-	r.disturb, err = r.stage.Install(onLink(r.server.conn.Remote), onLink(r.server.conn.Local))
+	r.disturb, err = r.stage.Install(onLink(r.server.remote), onLink(r.server.local))
 	return err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -49,10 +50,13 @@ type actor struct {
 	host   *lab.Host
 	kernel *observe.Observer
 	watch  *events.Watch
-	conn   *sock.Conn // nil where the client is forged
-	before observe.Counters
-	resent uint32 // tcpi_total_retrans before the closing calls
-	end    *teardown.End
+	conn   *sock.Conn // nil where no program of ours has the socket
+	// local and remote are the connection's addresses, seen from this end; none where the
+	// client is forged, and no kernel knows of it.
+	local, remote netip.AddrPort
+	before        observe.Counters
+	resent        uint32 // tcpi_total_retrans before the closing calls
+	end           *teardown.End
 	// program is what of the end's program goes on by itself.
 	program sync.WaitGroup
 }
@@ -60,36 +64,43 @@ type actor struct {
 // play plays the testbed's scenario and judges it. When it returns, what it has
 // opened has been closed again.
 func (b *testbed) play(ctx context.Context) (teardown.Trial, error) {
-	exchange, err := b.record(ctx)
+	r := b.newRun()
+	exchange, err := r.record(ctx, r.open, r.close)
 	if err != nil {
 		return teardown.Trial{}, err
 	}
 	return teardown.Judge(exchange), nil
 }
 
-func (b *testbed) record(ctx context.Context) (*teardown.Exchange, error) {
+func (b *testbed) newRun() *run {
 	r := &run{testbed: b, exchange: &teardown.Exchange{Asked: b.asks(), Jiffy: clock.Jiffy(), UntilGone: b.UntilGone}}
 	r.client = &actor{Behaviour: b.Client, side: segment.Client, host: b.pair.Client.Host, kernel: b.kernels[segment.Client], end: &r.exchange.Client}
 	r.server = &actor{Behaviour: b.Server, side: segment.Server, host: b.pair.Server.Host, kernel: b.kernels[segment.Server], end: &r.exchange.Server}
+	return r
+}
+
+// record records a teardown: opening does everything that comes before the closing
+// calls, and closing makes them.
+func (r *run) record(ctx context.Context, opening, closing func(context.Context) error) (*teardown.Exchange, error) {
 	defer r.cleanUp()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer r.client.program.Wait()
 	defer r.server.program.Wait()
 	defer cancel(nil)
-	defer b.onBreak(cancel)()
+	defer r.onBreak(cancel)()
 
 	late := time.AfterFunc(openingTime, func() { cancel(errOpening) })
 	defer late.Stop()
-	if err := r.open(ctx); err != nil {
+	if err := opening(ctx); err != nil {
 		return nil, because(ctx, err)
 	}
 	late.Stop()
 	begun := clock.Now()
-	closing, stop := context.WithTimeout(ctx, r.deadline())
+	bounded, stop := context.WithTimeout(ctx, r.deadline())
 	defer stop()
-	err := r.close(closing)
+	err := closing(bounded)
 	if err == nil {
-		err = r.awaitEnd(closing)
+		err = r.awaitEnd(bounded)
 	}
 	switch {
 	case errors.Is(err, errRefused), errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:

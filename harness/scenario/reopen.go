@@ -28,11 +28,11 @@ func (r *run) reopen(ctx context.Context) error {
 	begin := clock.Now()
 	for {
 		tried := clock.Now()
-		conn, err := sock.Dial(ctx, r.client.host, r.client.conn.Remote)
+		conn, err := sock.Dial(ctx, r.client.host, r.client.remote)
 		if err == nil {
 			found.Opened = r.capture.Since(tried)
-			if _, err = conn.End(sock.CloseLingering(0)); err == nil && conn.Local != r.client.conn.Local {
-				err = fmt.Errorf("the client opened a connection anew from %v, and had had %v: it is to have no other port", conn.Local, r.client.conn.Local)
+			if _, err = conn.End(sock.CloseLingering(0)); err == nil && conn.Local != r.client.local {
+				err = fmt.Errorf("the client opened a connection anew from %v, and had had %v: it is to have no other port", conn.Local, r.client.local)
 			}
 			return err
 		}
@@ -52,7 +52,7 @@ func (r *run) reopen(ctx context.Context) error {
 func (a *actor) awaitChance(ctx context.Context, trying time.Duration) error {
 	pause := clock.Jiffy()
 	if trying > closelyFor {
-		left, err := a.kernel.StatusOf(a.conn.Local, a.conn.Remote)
+		left, err := a.kernel.StatusOf(a.local, a.remote)
 		if err != nil {
 			return err
 		}

@@ -122,7 +122,7 @@ func (s *sampler) bound(pause time.Duration) time.Duration {
 func (s *sampler) ask() (news bool, err error) {
 	for _, a := range s.run.real() {
 		asked := clock.Now()
-		status, err := a.kernel.StatusOf(a.conn.Local, a.conn.Remote)
+		status, err := a.kernel.StatusOf(a.local, a.remote)
 		if err != nil {
 			return news, fmt.Errorf("follow the states of the %s: %w", a.host.Name, err)
 		}
