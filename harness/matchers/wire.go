@@ -3,6 +3,7 @@ package matchers
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/onsi/gomega/types"
 
@@ -80,4 +81,28 @@ func sent(t teardown.Trial, side segment.Side, such func(segment.Segment) bool) 
 	return slices.ContainsFunc(t.Exchange.End(side).Sightings, func(seen segment.Sighting) bool {
 		return seen.Sent && such(seen.Segment)
 	})
+}
+
+// CloseBy succeeds where the side ended the connection by one of the calls, in the words
+// of the exchange.
+func CloseBy(side segment.Side, calls ...string) types.GomegaMatcher {
+	return &matcher{
+		wish: fmt.Sprintf("to have the %v close by %s", side, strings.Join(calls, " or ")),
+		met:  func(t teardown.Trial) bool { return slices.Contains(calls, t.Exchange.End(side).Call) },
+	}
+}
+
+// CloseFirst succeeds where the side's FIN left before its peer's came.
+func CloseFirst(side segment.Side) types.GomegaMatcher {
+	return &matcher{
+		wish: fmt.Sprintf("to have the %v close first", side),
+		met: func(t teardown.Trial) bool {
+			for _, s := range t.Exchange.End(side).Sightings {
+				if s.Flags.Has(segment.FIN) {
+					return s.Sent
+				}
+			}
+			return false
+		},
+	}
 }
