@@ -151,5 +151,10 @@ func fenced(s string) string { return strings.ReplaceAll(s, "```", "'''") }
 
 // cellText keeps what a record says from being taken for Markdown or HTML.
 func cellText(s string) string {
-	return strings.NewReplacer("|", `\|`, "<", "&lt;", ">", "&gt;", "\n", " ", "`", "'", "*", `\*`, "_", `\_`, "[", `\[`).Replace(s)
+	return strings.NewReplacer(`\`, `\\`, "|", `\|`, "<", "&lt;", ">", "&gt;", "\n", " ", "\r", " ", "`", "'", "*", `\*`, "_", `\_`, "[", `\[`).Replace(s)
+}
+
+// codeText is cellText for what is to be shown as code, in which nothing can be escaped.
+func codeText(s string) string {
+	return "`" + strings.NewReplacer("|", "/", "`", "'", "\n", " ", "\r", " ").Replace(s) + "`"
 }

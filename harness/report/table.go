@@ -188,6 +188,20 @@ func (r Run) remarks() []string {
 	if has(func(s Scenario) bool { return len(s.Trials) > 1 }) {
 		remarks = append(remarks, "several trials: how many ended in which way, and the minimum/median/90th percentile/maximum latency of the end that took longer")
 	}
+	remarks = append(remarks, r.remarksOnRecords()...)
+	for _, c := range r.Comparisons {
+		for _, row := range c.Rows {
+			if row.evidence != "" && row.Change != Same {
+				remarks = append(remarks, fmt.Sprintf("%v: %s: %s: %s", c.Candidate, row.Name, row.Change, row.evidence))
+			}
+		}
+	}
+	return remarks
+}
+
+// remarksOnRecords say of each record what has to be known of its kernel, and what was
+// not played or not conclusive, and why.
+func (r Run) remarksOnRecords() (remarks []string) {
 	for _, record := range r.Records {
 		for _, note := range record.Kernel.Notes {
 			remarks = append(remarks, fmt.Sprintf("%v: %s", record.Kernel, note))
@@ -228,13 +242,6 @@ func (r Run) remarks() []string {
 		}
 		for _, why := range reasons {
 			remarks = append(remarks, fmt.Sprintf("%v: %s: %s", record.Kernel, strings.Join(scenarios[why], ", "), why))
-		}
-	}
-	for _, c := range r.Comparisons {
-		for _, row := range c.Rows {
-			if row.evidence != "" && row.Change != Same {
-				remarks = append(remarks, fmt.Sprintf("%v: %s: %s: %s", c.Candidate, row.Name, row.Change, row.evidence))
-			}
 		}
 	}
 	return remarks
