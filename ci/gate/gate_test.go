@@ -260,6 +260,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv(gateInstead) != "" {
 		os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
 	}
+	if server, called := triedServers[os.Getenv(triedServer)]; called {
+		server()
+	}
 	os.Exit(m.Run())
 }
 

@@ -82,7 +82,7 @@ Exit status: 0 no regression, 1 the gate could not do its work, 2 regression, 3 
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(runCommand(), exploreCommand(), behavioursCommand(), bisectCommand(), stepCommand(), compareCommand(),
+	root.AddCommand(runCommand(), exploreCommand(), behavioursCommand(), bisectCommand(), stepCommand(), tryCommand(), serversCommand(), compareCommand(),
 		ladderCommand(), exportCommand(), kernelsCommand(), matrixCommand(), versionCommand(), packCommand())
 	complete(root)
 	return root

@@ -17,6 +17,7 @@ import (
 
 	"github.com/finwait/finwait/ci/gate/internal/programs"
 	"github.com/finwait/finwait/harness/kernel"
+	"github.com/finwait/finwait/harness/luggage"
 	"github.com/finwait/finwait/harness/report"
 	"github.com/finwait/finwait/harness/vm"
 )
@@ -31,6 +32,12 @@ type options struct {
 	out         string
 	cold        bool
 	archiveOptions
+
+	// suite is the one to run, programs.Specs if it is empty; own are arguments that it takes
+	// besides, on a kernel, and brought what it finds in a guest.
+	suite   programs.Suite
+	own     func(kernel.Image) []string
+	brought *luggage.Luggage
 
 	// compares says that kernels are compared with each other without a baseline, too.
 	compares bool
@@ -97,7 +104,7 @@ func (o options) prepare(ctx context.Context, args []string) ([]kernel.Image, *p
 	if err != nil {
 		return nil, nil, err
 	}
-	built, err := programs.Build(ctx, programs.Specs)
+	built, err := programs.Build(ctx, cmp.Or(o.suite, programs.Specs))
 	if err != nil {
 		return nil, nil, err
 	}

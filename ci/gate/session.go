@@ -106,7 +106,7 @@ func (s *session) playOn(ctx context.Context, i int, r round, out *screen, inden
 		k.record = report.New(of, string(s.clockOf(image)))
 		k.record.Environment = environment(image)
 	}
-	args := func(file string) []string { return s.suiteArgs(s.clockOf(image), r, file) }
+	args := func(file string) []string { return s.suiteArgs(image, r, file) }
 	far := out.begin(k.record.Kernel.Name())
 	defer out.end(far)
 	begun := time.Now()

@@ -70,7 +70,7 @@ func (o options) show(ctx context.Context, image kernel.Image, p *programs.Set, 
 	far := out.begin(image.Source)
 	defer out.end(far)
 	args := func(file string) []string {
-		return o.suiteArgs(o.clockOf(image), round{names: []string{name}, trials: o.trials}, file)
+		return o.suiteArgs(image, round{names: []string{name}, trials: o.trials}, file)
 	}
 	guest, err := o.runOn(ctx, image, p, job{args, func(line []byte) error {
 		var entry report.Entry

@@ -23,18 +23,22 @@ import (
 	"github.com/finwait/finwait/harness/vm"
 )
 
-// suiteArgs are the suite's arguments on a kernel that runs on that clock, for a round
-// whose entries go to a file.
-func (o options) suiteArgs(clock vm.Clock, r round, record string) []string {
-	return []string{
+// suiteArgs are the suite's arguments on a kernel, for a round whose entries go to a
+// file.
+func (o options) suiteArgs(image kernel.Image, r round, record string) []string {
+	args := []string{
 		"--ginkgo.randomize-all", "--ginkgo.seed=" + strconv.FormatInt(time.Now().Unix(), 10), // a held suite's own is that of its first run
 		"--ginkgo.fail-on-empty", "--ginkgo.no-color",
 		"--ginkgo.label-filter=" + o.labelFilter,
 		"--ginkgo.focus=" + r.focus(),
-		"--clock=" + string(clock),
+		"--clock=" + string(o.clockOf(image)),
 		"--trials=" + strconv.Itoa(r.trials),
 		"--record=" + record,
 	}
+	if o.own != nil {
+		args = append(args, o.own(image)...)
+	}
+	return args
 }
 
 // A job is what the suite is to do: its arguments, given the file that its entries go
@@ -71,7 +75,7 @@ func (o options) runInGuest(ctx context.Context, image kernel.Image, p *programs
 		Kernel: image, Modules: modules, Clock: vm.Clock(o.clock), Console: &console,
 		Cache: machines(), Cold: o.cold, Notice: j.notice,
 	}
-	payload := vm.Payload{Init: p.Init, Binary: p.Suite, Args: j.args(vm.StreamPath), Held: true}
+	payload := vm.Payload{Init: p.Init, Binary: p.Suite, Args: j.args(vm.StreamPath), Held: true, Luggage: o.brought}
 	result, err := machine.Run(ctx, payload, func(line []byte) {
 		if err := j.entry(line); err != nil {
 			cancel(err)

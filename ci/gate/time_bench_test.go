@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -48,6 +49,22 @@ func BenchmarkLongTimers(b *testing.B) {
 				guest += result.Ran
 			}
 			b.ReportMetric(guest.Seconds()/float64(b.N), "guest-s/op")
+		})
+	}
+}
+
+// BenchmarkServers is what all servers take on a kernel: 120 s are there for it.
+func BenchmarkServers(b *testing.B) {
+	for _, name := range []string{"debian/bullseye", "debian/trixie"} {
+		b.Run(name, func(b *testing.B) {
+			s := surveyor{folder: filepath.Join("..", "..", ".bin", "servers"), options: options{
+				clock: "virtual", trials: 1, suite: programs.Servers, out: b.TempDir(), stdout: io.Discard, stderr: io.Discard,
+			}}
+			for b.Loop() {
+				if err := s.run(b.Context(), []string{name}); err != nil {
+					b.Fatal(err)
+				}
+			}
 		})
 	}
 }
@@ -98,7 +115,7 @@ func prepare(b *testing.B, labels string, kernels ...string) prepared {
 func (p prepared) job(each func() error) job {
 	return job{
 		args: func(record string) []string {
-			return p.suiteArgs(p.clockOf(p.images[0]), round{trials: p.trials}, record)
+			return p.suiteArgs(p.images[0], round{trials: p.trials}, record)
 		},
 		entry: func(line []byte) error {
 			if bytes.Contains(line, []byte(`"progress":`)) {

@@ -19,8 +19,11 @@ type Suite string
 // Specs are those that say what a kernel must do.
 const Specs Suite = "specs"
 
+// Servers are those that say how servers end their connections.
+const Servers Suite = "specs/servers"
+
 // suites are those that a release carries.
-var suites = []Suite{Specs}
+var suites = []Suite{Specs, Servers}
 
 // A Set is what runs on a kernel of one architecture.
 type Set struct {

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/finwait/finwait/harness/exposure"
+	"github.com/finwait/finwait/harness/ladder"
+	"github.com/finwait/finwait/harness/report"
+	"github.com/finwait/finwait/harness/scenario"
+	"github.com/finwait/finwait/harness/segment"
+	"github.com/finwait/finwait/harness/teardown"
+)
+
+// tried is what came of trying a server on kernels.
+type tried struct {
+	command []string
+	records []*report.Record
+}
+
+// inManner is what a record has of a manner.
+func inManner(record *report.Record, m scenario.Manner) report.Scenario {
+	i := slices.IndexFunc(record.Scenarios, func(s report.Scenario) bool { return s.Name == "try/"+string(m) })
+	if i < 0 {
+		return report.Scenario{}
+	}
+	return record.Scenarios[i]
+}
+
+// write prints a table of manners and kernels, what each kernel makes of the server, and
+// the ladder by which that is told.
+func (t tried) write(w io.Writer) error {
+	fmt.Fprintf(w, "%s\n\n", strings.Join(t.command, " "))
+	table := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
+	for _, record := range t.records {
+		fmt.Fprintf(table, "\t%v", record.Kernel)
+	}
+	fmt.Fprintln(table)
+	for _, m := range scenario.Manners {
+		fmt.Fprint(table, m)
+		for _, record := range t.records {
+			fmt.Fprintf(table, "\t%s", inWords(inManner(record, m)))
+		}
+		fmt.Fprintln(table)
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintln(w)
+	for _, record := range t.records {
+		fmt.Fprintf(w, "%v: %s\n", record.Kernel, summary(record))
+	}
+	return t.writeLadders(w)
+}
+
+// writeLadders prints how the overtaken FIN went, on two kernels beside each other.
+func (t tried) writeLadders(w io.Writer) error {
+	var panels []ladder.Panel
+	for _, record := range t.records {
+		if trial := inManner(record, scenario.FINOvertaken).Judged(); trial != nil {
+			panels = append(panels, ladder.Panel{Kernel: record.Kernel.String(), Trial: *trial})
+		}
+	}
+	if len(panels) == 0 {
+		return nil
+	}
+	fmt.Fprintf(w, "\n%s:\n", scenario.FINOvertaken)
+	if len(panels) > 2 {
+		panels = []ladder.Panel{panels[0], panels[len(panels)-1]}
+	}
+	return printLadder(w, panels)
+}
+
+// inWords is what a manner came to.
+func inWords(s report.Scenario) string {
+	trial := s.Judged()
+	switch {
+	case trial == nil && s.Skipped == "":
+		return "not tried"
+	case trial == nil:
+		return "not tried: " + s.Skipped
+	}
+	words := string(trial.Outcome)
+	if lost := cost(*trial); lost > 0 {
+		words += fmt.Sprintf(", %d ms lost", lost.Milliseconds())
+	}
+	if call := trial.Exchange.Server.Call; call != "" {
+		words += ", by " + call
+	}
+	return words
+}
+
+// cost is how much later what the server dropped was sent again.
+func cost(t teardown.Trial) (lost time.Duration) {
+	for _, r := range t.DroppedBy(segment.Server) {
+		lost += r.Delay
+	}
+	return lost
+}
+
+// exposing are the manners in which a kernel drops what a client sends to the server, and
+// open those of which nothing is known, or something else that a good kernel does not do.
+// That the server does not close before its client is known of one that closes at all.
+func exposing(record *report.Record) (exposed, open []scenario.Manner) {
+	for _, m := range scenario.Manners {
+		s := inManner(record, m)
+		switch trial := s.Judged(); {
+		case trial == nil && m != scenario.FINOvertaken && s.Skipped != "", s.Skipped == scenario.ErrNotFirst.Why:
+		case trial != nil && exposure.Exposed(*trial):
+			exposed = append(exposed, m)
+		case trial == nil || trial.Outcome != s.Expected || m == scenario.Undisturbed && trial.Outcome == teardown.Stuck:
+			open = append(open, m)
+		}
+	}
+	return exposed, open
+}
+
+// summary is what a kernel makes of the server.
+func summary(record *report.Record) string {
+	exposed, open := exposing(record)
+	switch {
+	case len(exposed) > 0:
+		return fmt.Sprintf("exposed: what a client sends is dropped, and has to be sent again (%s)", list(exposed))
+	case len(open) > 0:
+		return fmt.Sprintf("it cannot be told whether it is exposed (%s)", list(open))
+	case inManner(record, scenario.FINOvertaken).Skipped != "":
+		return "not exposed: " + inManner(record, scenario.FINOvertaken).Skipped
+	}
+	if inManner(record, scenario.FINOvertaken).Outcome == teardown.Reset {
+		return "not exposed: the server resets its connections, and waits for no FIN"
+	}
+	return "not exposed: nothing that a client sends is lost"
+}
+
+func list(manners []scenario.Manner) string {
+	var names []string
+	for _, m := range manners {
+		names = append(names, string(m))
+	}
+	return strings.Join(names, ", ")
+}
+
+// verdict is the exit status, by the kernel that is meant to serve.
+func (t tried) verdict() error {
+	switch exposed, open := exposing(t.records[len(t.records)-1]); {
+	case len(exposed) > 0:
+		return exitStatus(exitRegression)
+	case len(open) > 0:
+		return exitStatus(exitInconclusive)
+	}
+	return nil
+}

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/finwait/finwait/harness/exposure"
+	"github.com/finwait/finwait/harness/luggage"
+	"github.com/finwait/finwait/harness/program"
+)
+
+// longestRequest is in octets: what is told of a server is an argument of a program.
+const longestRequest = 64 << 10
+
+// defaultRequest asks for a page, and for the connection to be closed.
+const defaultRequest = "GET / HTTP/1.1\r\nHost: finwait.example\r\nConnection: close\r\n\r\n"
+
+// task is what the command line says of server and client.
+func (t trier) task(command []string) (exposure.Task, error) {
+	task := exposure.Task{Request: []byte(defaultRequest), Patience: t.patience}
+	switch {
+	case len(command) == 0:
+		return task, errors.New("no server: name its command behind --, as in `gate try --listen :8080 -- nginx -g 'daemon off;'`")
+	case t.listen == "":
+		return task, errors.New("no --listen: where does the server listen? --listen :8080, for instance")
+	case t.patience <= 0:
+		return task, fmt.Errorf("--patience %v: want a duration such as 3s", t.patience)
+	}
+	if t.tree != "" {
+		var err error
+		if t.tree, err = filepath.Abs(t.tree); err != nil {
+			return task, fmt.Errorf("--tree: %w", err)
+		}
+	}
+	var err error
+	if task.Listen, err = parseListen(t.listen); err != nil {
+		return task, err
+	}
+	if task.Server, err = t.commandOf(command); err != nil {
+		return task, fmt.Errorf("the server: %w", err)
+	}
+	if t.request != "" {
+		if task.Request, err = os.ReadFile(t.request); err == nil && len(task.Request) == 0 {
+			err = fmt.Errorf("%s is empty: a client that sends nothing is none", t.request)
+		}
+		if err == nil && len(task.Request) > longestRequest {
+			err = fmt.Errorf("%s holds %d octets, and there is room for %d", t.request, len(task.Request), longestRequest)
+		}
+		if err != nil {
+			return task, fmt.Errorf("--request: %w", err)
+		}
+	}
+	service, err := task.Address()
+	if err != nil {
+		return task, fmt.Errorf("--listen %s: %w", t.listen, err)
+	}
+	if t.client == "" {
+		return task, nil
+	}
+	task.Request = nil
+	task.Client, err = t.commandOf(strings.Fields(strings.ReplaceAll(t.client, "{server}", service.String())))
+	if err != nil {
+		return task, fmt.Errorf("--client: %w", err)
+	}
+	return task, nil
+}
+
+// parseListen reads an address and a port, of which the address may be left out.
+func parseListen(text string) (netip.AddrPort, error) {
+	full := text
+	if strings.HasPrefix(text, ":") {
+		full = netip.IPv4Unspecified().String() + text
+	}
+	at, err := netip.ParseAddrPort(full)
+	if err != nil || at.Port() == 0 {
+		return at, fmt.Errorf("--listen %q: want an address and a port, such as :8080, 0.0.0.0:8080 or [::]:8080", text)
+	}
+	return at, nil
+}
+
+// commandOf is a command whose program has been found.
+func (t trier) commandOf(words []string) (c program.Command, err error) {
+	if len(words) == 0 {
+		return c, errors.New("it has no words")
+	}
+	path, err := t.find(words[0])
+	if err != nil {
+		return c, err
+	}
+	c = program.Command{Args: append([]string{path}, words[1:]...), Trees: t.trees()}
+	c.Dir, err = os.Getwd()
+	return c, err
+}
+
+// trees are the folders that are laid over the machine's files.
+func (t trier) trees() []string {
+	if t.tree == "" {
+		return nil
+	}
+	return []string{t.tree}
+}
+
+// find finds a program as a shell does, and in the folders for servers, which need not be
+// in an ordinary user's PATH; one in the tree goes before one of the machine's.
+func (t trier) find(name string) (string, error) {
+	if strings.Contains(name, "/") {
+		path, err := filepath.Abs(name)
+		if err == nil {
+			_, err = exec.LookPath(path)
+		}
+		return path, err
+	}
+	folders := append(filepath.SplitList(os.Getenv("PATH")), "/usr/local/sbin", "/usr/sbin")
+	for _, root := range append(t.trees(), "/") {
+		for _, folder := range folders {
+			if _, err := exec.LookPath(filepath.Join(root, folder, name)); err == nil && filepath.IsAbs(folder) {
+				return filepath.Join(folder, name), nil
+			}
+		}
+	}
+	return "", fmt.Errorf("there is no program %s in %s", name, strings.Join(folders, ", "))
+}
+
+// pack gathers what a guest gets.
+func (t trier) pack(task exposure.Task) (*luggage.Luggage, error) {
+	paths := []string{task.Server.Args[0]}
+	if len(task.Client.Args) > 0 {
+		paths = append(paths, task.Client.Args[0])
+	}
+	for _, brought := range t.bring {
+		path, err := filepath.Abs(brought)
+		if err != nil {
+			return nil, fmt.Errorf("--bring %s: %w", brought, err)
+		}
+		paths = append(paths, path)
+	}
+	return luggage.Pack(t.trees(), paths)
+}
