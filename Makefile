@@ -5,7 +5,7 @@ SHELL         := bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help gate behaviours specs test unit vm-test browser-test soak lint fmt bench fuzz readme-figures release release-check \
+.PHONY: help gate behaviours specs server-specs servers-table test unit vm-test browser-test soak lint fmt bench fuzz readme-figures release release-check \
 	servers qemu qemu-arm keyring chromium tshark shellcheck jq root clean
 
 # What finwait was made for, and README.md shows.
@@ -50,15 +50,25 @@ specs: ## run the suite on this machine's own kernel (ARGS="--require-all --reco
 	go test -c -o .bin/specs.test ./specs
 	.bin/specs.test --ginkgo.randomize-all --ginkgo.fail-on-empty --ginkgo.poll-progress-after=30s $(ARGS)
 
-test: vm-test browser-test unit specs ## run the unit tests, the suite on this kernel and in VMs, and the report in a browser
+test: vm-test browser-test unit specs server-specs ## run the unit tests, the suite on this kernel and in VMs, and the report in a browser
+
+server-specs: servers ## run the suite of servers on this machine's own kernel
+	@echo "The servers on this machine's kernel, $$(uname -r)"
+	go test -c -o .bin/servers.test ./specs/servers
+	go run github.com/onsi/ginkgo/v2/ginkgo --procs 8 --no-color --randomize-all --fail-on-empty --poll-progress-after 60s \
+		.bin/servers.test -- --tree $(CURDIR)/.bin/servers/root $(ARGS)
+
+servers-table: servers qemu keyring ## write docs/servers.md: which servers lose FINs, on two kernels
+	go build -buildvcs=false -o .bin/gate ./ci/gate
+	.bin/gate servers --page docs/servers.md debian/bullseye debian/trixie
 
 unit: root jq ## run the unit tests
 	@echo "The unit tests"
 	$(go_test) $$(go list ./... | grep -v /specs)
 
-vm-test: qemu qemu-arm keyring tshark ## run the suite on old and new kernels in VMs
+vm-test: qemu qemu-arm keyring tshark servers ## run the suite on old and new kernels in VMs
 	@echo "The suite on old and new kernels, in VMs"
-	go test -count=1 -timeout 30m -tags vm -run '^(TestTheCase|TestBehaviours|TestLongTimers|TestColdAndWarm|TestEveryOrder|TestGuests|TestBisectFinds|TestGitBisects|TestAnyKernel|TestARM64|TestARelease)' ./ci/gate
+	go test -count=1 -timeout 30m -tags vm -run '^(TestTheCase|TestBehaviours|TestLongTimers|TestColdAndWarm|TestEveryOrder|TestGuests|TestBisectFinds|TestGitBisects|TestAnyKernel|TestARM64|TestARelease|TestServersOfDebians|TestTry)' ./ci/gate
 
 browser-test: chromium ## open the report in a browser, and leave pictures of it in finwait-out/pictures
 	@echo "The report in a browser"
@@ -81,7 +91,7 @@ lint: shellcheck ## check for mistakes, style, formatting and imports against th
 fmt: ## format the source the way lint wants it
 	go tool -modfile=ci/lint/go.mod golangci-lint fmt ./...
 
-bench: root qemu keyring ## run the benchmarks
+bench: root qemu keyring servers ## run the benchmarks
 	@packages=$$(grep -rl --include='*_test.go' '^func Benchmark' . | xargs -n1 dirname | sort -u); \
 	$(go_test) -tags vm -timeout 30m -run '^$$' -bench . -benchmem $$packages
 
