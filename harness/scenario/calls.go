@@ -112,7 +112,9 @@ func (v *visitor) callOf(a *actor, made segment.Sighting) string {
 		return UnknownCall
 	case a.end.Counters["TCPAbortOnData"] > 0 && p.then.State == observe.Closed && !refused:
 		return ShutdownReset
-	case !p.first.Held:
+	case !p.first.Held, !p.then.Held && p.first.ShutReading && !peerFirst:
+		// A close() shuts both directions down before it lets go of the socket
+		// (net/ipv4/tcp.c, __tcp_close).
 		return sock.Close.Name
 	case !p.then.Held:
 		return ShutdownClose

@@ -57,7 +57,7 @@ func (b Behaviour) patient(realClock bool) Behaviour {
 }
 
 // startingTime bounds how long a server may take until it listens.
-const startingTime = 30 * time.Second
+const startingTime = 2 * time.Minute
 
 // Open starts a service and returns when it listens. The Site has to be closed.
 func (s Service) Open(ctx context.Context) (*Site, error) {
