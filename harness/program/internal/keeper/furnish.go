@@ -85,7 +85,7 @@ func furnishDev() error {
 		if err := os.WriteFile(dev+name, nil, 0o666); err != nil {
 			return err
 		}
-		err := unix.Mount(machine+"/dev"+name, dev+name, "", unix.MS_BIND, "")
+		err := bindReadOnly(machine+"/dev"+name, dev+name)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("bind /dev%s: %w", name, err)
 		}

@@ -23,7 +23,7 @@ const nobody = 65534
 // (capabilities(7)).
 var beyond = []uintptr{
 	unix.CAP_AUDIT_CONTROL, unix.CAP_DAC_READ_SEARCH, unix.CAP_MKNOD, unix.CAP_SYSLOG, unix.CAP_SYS_ADMIN,
-	unix.CAP_SYS_BOOT, unix.CAP_SYS_MODULE, unix.CAP_SYS_RAWIO, unix.CAP_SYS_TIME,
+	unix.CAP_SYS_BOOT, unix.CAP_SYS_MODULE, unix.CAP_SYS_PTRACE, unix.CAP_SYS_RAWIO, unix.CAP_SYS_TIME,
 }
 
 // start starts the command, in a session of its own, because some programs signal
@@ -33,9 +33,14 @@ func start(task Task, users users) (pid int, err error) {
 	if err != nil {
 		return 0, err
 	}
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return 0, err
+	}
+	defer null.Close()
 	attr := &syscall.ProcAttr{
 		Env:   os.Environ(),
-		Files: []uintptr{0, 1, 2},
+		Files: []uintptr{null.Fd(), 1, 2},
 		Sys:   &syscall.SysProcAttr{Setsid: true},
 	}
 	if task.Nobody {
