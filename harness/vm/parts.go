@@ -26,11 +26,11 @@ type parts struct {
 
 func (m Machine) prepare(program string, p Payload, modules []kernel.Module) (made *parts, err error) {
 	made = &parts{qemu: program, args: p.Args}
-	defer func() {
+	defer func(begun *parts) {
 		if err != nil {
-			made.close()
+			begun.close()
 		}
-	}()
+	}(made)
 	if made.initramfs, err = m.newInitramfs(p, modules); err != nil {
 		return nil, err
 	}
