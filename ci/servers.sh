@@ -12,6 +12,7 @@ set -euo pipefail
 packages=(nginx haproxy apache2-bin lighttpd redis-server postgresql nodejs python3 curl)
 
 dir=$(realpath -m -- "${1:?the folder to make is missing: ci/servers.sh DIR}")
+[[ ! -e $dir || -e $dir/packages.tsv ]] || { echo >&2 "$dir is there, and is none that this script has made: name another folder"; exit 1; }
 umask 022
 mkdir -p "$(dirname "$dir")"
 new=$(mktemp -d "$dir.XXXXXX")
@@ -66,4 +67,4 @@ for deb in "$apt"/archives/*.deb; do
 done | LC_ALL=C sort >"$new/servers/packages.tsv"
 
 rm -rf "$dir"
-mv "$new/servers" "$dir"
+mv -T "$new/servers" "$dir"
