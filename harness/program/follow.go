@@ -52,11 +52,18 @@ func (p *Program) follow(from *pipes, first chan<- keeper.Report) {
 		p.output.add(buffer[:n])
 	}
 	close(first)
-	select {
-	case <-p.done:
-	default:
+	if !p.hasEnded() {
 		p.lost = true
 		close(p.done)
+	}
+}
+
+func (p *Program) hasEnded() bool {
+	select {
+	case <-p.done:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -83,9 +90,10 @@ func (p *Program) take(text []byte, first chan<- keeper.Report) (rest []byte) {
 			continue // the keeper writes none such
 		}
 		switch {
-		case report.Ended != nil:
+		case report.Ended != nil && !p.hasEnded():
 			p.ended = *report.Ended
 			close(p.done)
+		case report.Ended != nil: // of a later process with the command's number
 		case report.Left != nil:
 			p.left = *report.Left
 		default:

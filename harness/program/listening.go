@@ -26,7 +26,7 @@ const (
 )
 
 // AwaitListening returns when something in the program's network namespace listens on
-// an address; an unspecified one stands for any but the loopback's. It is an error if
+// an address; an unspecified one stands for any of its family but the loopback's. It is an error if
 // the program's own process ends before, or if nothing listens there by the deadline of
 // ctx. One that goes to the background after it has begun to listen may be found
 // listening first: Done tells of its end.
@@ -131,8 +131,10 @@ func (l listener) takes(address netip.AddrPort) bool {
 	switch {
 	case l.Port() != address.Port():
 		return false
-	case wanted.IsUnspecified():
-		return !own.IsLoopback()
+	case wanted == netip.IPv4Unspecified():
+		return own.Is4() && !own.IsLoopback() || own == netip.IPv6Unspecified() && !l.only6
+	case wanted == netip.IPv6Unspecified():
+		return own.Is6() && !own.IsLoopback()
 	case own == netip.IPv4Unspecified():
 		return wanted.Is4()
 	case own == netip.IPv6Unspecified():

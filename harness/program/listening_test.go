@@ -33,6 +33,7 @@ func TestItDoesNotListen(t *testing.T) {
 		{"", "192.0.2.1:80", "it listens on no address, and was to listen on 192.0.2.1:80 by now; it printed nothing"},
 		{"0.0.0.0:8080", "192.0.2.1:80", "it listens on 0.0.0.0:8080, not on 192.0.2.1:80: have both name the same address"},
 		{"only:[::]:80", "192.0.2.1:80", "it listens on [::]:80 (IPv6 only), not on 192.0.2.1:80"},
+		{"only:[::]:80", "0.0.0.0:80", "it listens on [::]:80 (IPv6 only), not on 0.0.0.0:80"},
 		{"0.0.0.0:80", "[2001:db8::1]:80", "it listens on 0.0.0.0:80, not on [2001:db8::1]:80"},
 		{"127.0.0.1:80", "0.0.0.0:80", "it listens on 127.0.0.1:80, which can be reached only from its own host: the client comes over a link, so have it listen on 0.0.0.0:80"},
 		{"[::1]:80 127.0.0.1:80", "192.0.2.1:80", "it listens on 127.0.0.1:80 and [::1]:80, which can be reached only from its own host"},

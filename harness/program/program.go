@@ -208,12 +208,7 @@ func (p *Program) Done() <-chan struct{} { return p.done }
 // Err says how the command's own process ended, with its last lines: nil for exit
 // status 0, and as long as it runs.
 func (p *Program) Err() error {
-	select {
-	case <-p.done:
-	default:
-		return nil
-	}
-	if !p.lost && p.ended.Status.Exited() && p.ended.Status.ExitStatus() == 0 {
+	if !p.hasEnded() || !p.lost && p.ended.Status.Exited() && p.ended.Status.ExitStatus() == 0 {
 		return nil
 	}
 	return p.errorf("it ended: %s", p.how())
