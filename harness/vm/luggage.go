@@ -37,6 +37,9 @@ func newLuggageDisk(l *luggage.Luggage) (*luggageDisk, error) {
 
 func (d *luggageDisk) fill(l *luggage.Luggage) error {
 	if l != nil {
+		if l.Size() > guest.LuggageSize { // of sparse files, much less need be there to be written
+			return noRoomFor(l.Size())
+		}
 		if err := l.Write(d.file); err != nil {
 			return err
 		}
@@ -45,11 +48,15 @@ func (d *luggageDisk) fill(l *luggage.Luggage) error {
 			return err
 		}
 		if d.packed > guest.LuggageSize {
-			return fmt.Errorf("it takes %d MiB, and there is room for %d: bring less", d.packed>>20, guest.LuggageSize>>20)
+			return noRoomFor(d.packed)
 		}
 		d.memory = l.Size() + pageSize*int64(len(l.Paths()))
 	}
 	return d.file.Truncate(guest.LuggageSize)
+}
+
+func noRoomFor(octets int64) error {
+	return fmt.Errorf("it takes %d MiB, and there is room for %d: bring less", octets>>20, guest.LuggageSize>>20)
 }
 
 // patience is how much of the host's time the guest gets to unpack it: many times what
