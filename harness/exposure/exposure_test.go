@@ -131,7 +131,7 @@ func open(t *testing.T, server string, family topologies.Family, ends scenario.B
 		Listen:  netip.MustParseAddrPort("0.0.0.0:8080"),
 	}.Open(t.Context())
 	g.Expect(err).NotTo(HaveOccurred())
-	t.Cleanup(func() { site.Close() })
+	t.Cleanup(site.Close)
 	return site
 }
 

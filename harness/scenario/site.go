@@ -129,7 +129,8 @@ func (s *Site) AwaitAnswer(ctx context.Context, request, answer []byte) error {
 		case <-s.server.Done():
 			return fmt.Errorf("before it was ready, %w", s.server.EndedEarly())
 		case <-ctx.Done():
-			return fmt.Errorf("the server listens, and does not answer as it is to: its answer is %.60q (%w), want %q\n%s", said, err, answer, s.server.Output())
+			wrong := fmt.Errorf("the server listens, and does not answer as it is to: its answer begins with %.60q, want %q\n%s", said, answer, s.server.Output())
+			return errors.Join(wrong, err)
 		}
 	}
 }
@@ -149,13 +150,12 @@ func (s *Site) ask(ctx context.Context, r *run, request []byte, octets int) ([]b
 	return said, err
 }
 
-// Close stops the server, says how it came to its end, and takes down what it was in.
-func (s *Site) Close() (ending program.Ending) {
+// Close stops the server, with all that it has started, and takes down what it was in.
+func (s *Site) Close() {
 	if s.server != nil {
-		ending = s.server.Stop()
+		s.server.Stop()
 	}
 	s.bed.close()
-	return ending
 }
 
 // Output is what the server said last.
