@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -47,6 +48,7 @@ has unpacked them, on each kernel, in the ways in which try does.`,
 	flags.StringVar(&s.out, "out", filepath.Join("finwait-out", "servers"), "the `DIR` for records and reports")
 	coldFlag(cmd, &s.cold)
 	s.addArchiveFlags(cmd)
+	cmd.MarkFlagsMutuallyExclusive("page", "label-filter") // it would be a page of gaps
 	return cmd
 }
 
@@ -117,7 +119,7 @@ func (s surveyor) pack() (*luggage.Luggage, error) {
 	if _, err := os.Stat(s.tree()); err != nil {
 		return nil, fmt.Errorf("--servers %s: %w: `make servers` unpacks the servers", s.folder, err)
 	}
-	paths := clients
+	paths := slices.Clone(clients)
 	for _, server := range catalogue.All() {
 		server, err := server.In(os.DirFS(s.tree()), "/nowhere")
 		if err != nil {
