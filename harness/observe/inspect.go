@@ -1,16 +1,15 @@
 package observe
 
 import (
-	"encoding/binary"
-	"errors"
 	"fmt"
 	"net/netip"
 	"time"
 	"unsafe"
 
 	"github.com/vishvananda/netlink"
-	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
+
+	"github.com/finwait/finwait/harness/sockdiag"
 )
 
 // A Socket is what sock_diag(7) says of one end of a connection to whoever does not
@@ -31,67 +30,36 @@ type Socket struct {
 // Inspect asks sock_diag(7) for what it knows of the connection between two addresses,
 // seen from the host. One that is not there is Closed.
 func (o *Observer) Inspect(local, remote netip.AddrPort) (Socket, error) {
-	const info = 1 << (netlink.INET_DIAG_INFO - 1) // INET_DIAG_SHUTDOWN comes unasked
-	s, err := o.inspect(connection{local, remote, anyCookie, info})
+	about := sockdiag.Of(local, remote)
+	about.Extensions = 1 << (netlink.INET_DIAG_INFO - 1) // INET_DIAG_SHUTDOWN comes unasked
+	s, err := o.inspect(about)
 	if err != nil {
 		return Socket{}, fmt.Errorf("ask sock_diag of %s about %v to %v: %w", o.host.Name, local, remote, err)
 	}
 	return s, nil
 }
 
-func (o *Observer) inspect(c connection) (Socket, error) {
-	messages, err := o.request(nl.SOCK_DIAG_BY_FAMILY, 0, c)
-	switch {
-	case errors.Is(err, unix.ENOENT):
-		return Socket{Status: Status{State: Closed}}, nil
-	case err != nil:
-		return Socket{}, err
-	case len(messages) != 1:
-		return Socket{}, fmt.Errorf("it answered with %d messages", len(messages))
+func (o *Observer) inspect(about sockdiag.Request) (Socket, error) {
+	got, found, err := o.ask(about)
+	if err != nil || !found {
+		return Socket{Status: Status{State: Closed}}, err
 	}
-	return readSocket(messages[0], c)
-}
-
-// readSocket reads an answer, which may be about the host's listener instead of the
-// connection.
-func readSocket(message []byte, c connection) (Socket, error) {
-	got, err := readAnswer(message)
+	status, err := statusOf(got)
 	if err != nil {
 		return Socket{}, err
 	}
-	if flat(got.local) != flat(c.local) || flat(got.remote) != flat(c.remote) {
-		return Socket{Status: Status{State: Closed}}, nil
-	}
-	s := Socket{Cookie: uint64(got.cookie)}
-	if s.Status, err = got.status(); err != nil {
-		return Socket{}, err
-	}
-	for rest := message[sizeOfAnswer:]; len(rest) > 0; {
-		length := 0
-		if len(rest) >= sizeOfAttribute {
-			length = int(binary.NativeEndian.Uint16(rest))
-		}
-		if length < sizeOfAttribute || length > len(rest) {
-			return Socket{}, fmt.Errorf("it answered with an attribute of %d octets, and %d are left", length, len(rest))
-		}
-		s.read(int(binary.NativeEndian.Uint16(rest[2:])), rest[sizeOfAttribute:length])
-		const aligned = unix.NLA_ALIGNTO - 1
-		rest = rest[min(len(rest), (length+aligned)&^aligned):]
-	}
-	return s, nil
+	const receiving = 1 // RCV_SHUTDOWN
+	shut := got.Attributes[netlink.INET_DIAG_SHUTDOWN]
+	return Socket{
+		Status: status, Cookie: got.Cookie,
+		ShutReading: len(shut) > 0 && shut[0]&receiving != 0,
+		RTO:         rtoIn(got.Attributes[netlink.INET_DIAG_INFO]),
+	}, nil
 }
 
-const sizeOfAttribute = 4 // of struct nlattr (netlink(7))
-
-// read takes in an attribute. What a kernel leaves out of it stays 0.
-func (s *Socket) read(attribute int, value []byte) {
-	switch attribute {
-	case netlink.INET_DIAG_SHUTDOWN:
-		const receiving = 1 // RCV_SHUTDOWN
-		s.ShutReading = len(value) > 0 && value[0]&receiving != 0
-	case netlink.INET_DIAG_INFO:
-		var info unix.TCPInfo
-		copy(unsafe.Slice((*byte)(unsafe.Pointer(&info)), unsafe.Sizeof(info)), value)
-		s.RTO = time.Duration(info.Rto) * time.Microsecond
-	}
+// rtoIn is the RTO in struct tcp_info, of which older kernels have less.
+func rtoIn(octets []byte) time.Duration {
+	var info unix.TCPInfo
+	copy(unsafe.Slice((*byte)(unsafe.Pointer(&info)), unsafe.Sizeof(info)), octets)
+	return time.Duration(info.Rto) * time.Microsecond
 }

@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"github.com/finwait/finwait/harness/lab"
@@ -63,21 +62,4 @@ func clientOf(t *testing.T, local netip.AddrPort) int {
 	}
 	t.Fatalf("no socket has the address %v", local)
 	return -1
-}
-
-func FuzzReadSocket(f *testing.F) {
-	c := connection{local: netip.MustParseAddrPort("192.0.2.2:80"), remote: netip.MustParseAddrPort("192.0.2.1:40000")}
-	message := make([]byte, sizeOfAnswer)
-	message[0], message[1] = unix.AF_INET, 1
-	copy(message[4:], []byte{0, 80, 156, 64})
-	copy(message[8:], []byte{192, 0, 2, 2})
-	copy(message[24:], []byte{192, 0, 2, 1})
-	f.Add(message)
-	f.Add(append(message, nl.NewRtAttr(8, []byte{3}).Serialize()...))
-	f.Add(append(message, nl.NewRtAttr(2, make([]byte, 300)).Serialize()...))
-	f.Fuzz(func(t *testing.T, message []byte) {
-		if s, err := readSocket(message, c); err == nil && s.State == "" {
-			t.Errorf("%x was read as %+v", message, s)
-		}
-	})
 }

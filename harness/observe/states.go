@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/netip"
 	"time"
+
+	"github.com/finwait/finwait/harness/sockdiag"
 )
 
 // A State is a TCP state as the kernel writes it (include/net/tcp_states.h).
@@ -60,28 +62,28 @@ func (o *Observer) StatusOf(local, remote netip.AddrPort) (Status, error) {
 	fail := func(err error) (Status, error) {
 		return Status{}, fmt.Errorf("ask sock_diag of %s for the state of %v to %v: %w", o.host.Name, local, remote, err)
 	}
-	got, found, err := o.ask(connection{local: local, remote: remote, cookie: anyCookie})
+	got, found, err := o.ask(sockdiag.Of(local, remote))
 	if err != nil {
 		return fail(err)
 	}
 	if !found {
 		return Status{State: Closed}, nil
 	}
-	status, err := got.status()
+	status, err := statusOf(got)
 	if err != nil {
 		return fail(err)
 	}
 	return status, nil
 }
 
-func (a answer) status() (Status, error) {
-	state, err := nameOf(a.state)
+func statusOf(s sockdiag.Socket) (Status, error) {
+	state, err := nameOf(s.State)
 	if err != nil {
 		return Status{}, err
 	}
 	return Status{
-		State: state, Timer: timerOf(a.timer),
-		Expires: time.Duration(a.expires) * time.Millisecond, Held: a.inode != 0,
+		State: state, Timer: timerOf(s.Timer),
+		Expires: time.Duration(s.Expires) * time.Millisecond, Held: s.Inode != 0,
 	}, nil
 }
 

@@ -3,7 +3,6 @@ package program
 import (
 	"cmp"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/finwait/finwait/harness/kernel"
 	"github.com/finwait/finwait/harness/lab"
+	"github.com/finwait/finwait/harness/sockdiag"
 )
 
 // How often the kernel is asked whether something listens: it tells of that by no
@@ -143,33 +143,13 @@ func (l listener) takes(address netip.AddrPort) bool {
 	return own == wanted
 }
 
-// all is the question after all TCP sockets of a family in LISTEN, struct
-// inet_diag_req_v2 of include/uapi/linux/inet_diag.h.
-type all uint8
-
-const (
-	sizeOfRequest = 56 // of struct inet_diag_req_v2
-	sizeOfAnswer  = 72 // of struct inet_diag_msg
-)
-
-// Len is the length of the question in octets.
-func (all) Len() int { return sizeOfRequest }
-
-// Serialize writes the question as the kernel reads it.
-func (family all) Serialize() []byte {
-	octets := make([]byte, sizeOfRequest)
-	octets[0], octets[1] = uint8(family), unix.IPPROTO_TCP
-	binary.NativeEndian.PutUint32(octets[4:], 1<<unix.BPF_TCP_LISTEN)
-	return octets
-}
-
 // listeners asks for what listens in the namespace of a socket.
 func listeners(diag *nl.SocketHandle) (found []listener, err error) {
-	for _, family := range []all{unix.AF_INET, unix.AF_INET6} {
+	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
 		messages, err := lab.Dump(func() ([][]byte, error) {
 			request := nl.NewNetlinkRequest(nl.SOCK_DIAG_BY_FAMILY, unix.NLM_F_DUMP)
 			request.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_INET_DIAG: diag}
-			request.AddData(family)
+			request.AddData(sockdiag.Request{Family: family, States: 1 << unix.BPF_TCP_LISTEN})
 			return request.Execute(unix.NETLINK_INET_DIAG, nl.SOCK_DIAG_BY_FAMILY)
 		})
 		if errors.Is(err, unix.ENOENT) {
@@ -179,35 +159,13 @@ func listeners(diag *nl.SocketHandle) (found []listener, err error) {
 			return nil, err
 		}
 		for _, m := range messages {
-			l, err := readListener(m)
+			s, err := sockdiag.Read(m)
 			if err != nil {
 				return nil, err
 			}
-			found = append(found, l)
+			only6 := s.Attributes[netlink.INET_DIAG_SKV6ONLY]
+			found = append(found, listener{s.Local, len(only6) > 0 && only6[0] != 0})
 		}
 	}
 	return found, nil
-}
-
-// readListener reads struct inet_diag_msg and the attributes behind it.
-func readListener(octets []byte) (listener, error) {
-	if len(octets) < sizeOfAnswer {
-		return listener{}, fmt.Errorf("sock_diag answered with %d octets, fewer than the %d of struct inet_diag_msg", len(octets), sizeOfAnswer)
-	}
-	length := 4
-	if octets[0] == unix.AF_INET6 {
-		length = 16
-	}
-	address, _ := netip.AddrFromSlice(octets[8 : 8+length])
-	l := listener{AddrPort: netip.AddrPortFrom(address, binary.BigEndian.Uint16(octets[4:]))}
-	attributes, err := nl.ParseRouteAttr(octets[sizeOfAnswer:])
-	if err != nil {
-		return listener{}, fmt.Errorf("sock_diag's attributes of %v: %w", l, err)
-	}
-	for _, a := range attributes {
-		if a.Attr.Type == netlink.INET_DIAG_SKV6ONLY && len(a.Value) == 1 {
-			l.only6 = a.Value[0] != 0
-		}
-	}
-	return l, nil
 }
