@@ -150,9 +150,7 @@ func TestARM64(t *testing.T) {
 	out := t.TempDir()
 	const old, candidate = "debian/5.10.223-1:arm64", "debian/trixie:arm64"
 	status, stdout, stderr := gate(t, "run", "--label-filter", "overtaken-fin && ipv4 && !race && !wire", "--baseline", old, "--out", out, candidate)
-	if status != exitNoRegression {
-		t.Fatalf("it exits %d\n%s%s", status, stdout, stderr)
-	}
+	expectNoRegression(t, status, out, stdout, stderr)
 	dropped := expect(t, filepath.Join(out, folderFor(old), "record.json"), isDropped)
 	expect(t, filepath.Join(out, folderFor(candidate), "record.json"), func(string) bool { return false })
 	if !slices.Contains(dropped, "overtaken-fin/server-shutdown/ipv4") {

@@ -17,9 +17,7 @@ import (
 func TestEveryOrder(t *testing.T) {
 	out := t.TempDir()
 	status, stdout, stderr := gate(t, "explore", "--out", out, "debian/bullseye", "debian/trixie")
-	if status != exitNoRegression {
-		t.Fatalf("it exits %d\n%s%s", status, stdout, stderr)
-	}
+	expectNoRegression(t, status, out, stdout, stderr)
 	old, candidate := mapOf(t, out, "debian-bullseye"), mapOf(t, out, "debian-trixie")
 	if len(old.Lines) == 0 || len(old.Lines) != len(candidate.Lines) || !old.Complete() || !candidate.Complete() {
 		t.Fatalf("%d orders on the old kernel, %d on the new one", len(old.Lines), len(candidate.Lines))

@@ -17,9 +17,7 @@ func TestLongTimers(t *testing.T) {
 	kernels := []string{"debian/bookworm", "debian/sid"}
 	args := append([]string{"run", "--label-filter", "long-timers", "--out", out}, kernels...)
 	status, stdout, stderr := gate(t, args...)
-	if status != exitNoRegression {
-		t.Fatalf("it exits %d\n%s%s", status, stdout, stderr)
-	}
+	expectNoRegression(t, status, out, stdout, stderr)
 	for _, kernel := range kernels {
 		record, err := report.Load(filepath.Join(out, strings.ReplaceAll(kernel, "/", "-"), "record.json"))
 		if err != nil {

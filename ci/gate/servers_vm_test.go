@@ -24,9 +24,7 @@ func TestServersOfDebians(t *testing.T) {
 	out := t.TempDir()
 	status, stdout, stderr := gate(t, "servers", "--servers", filepath.Join("..", "..", ".bin", "servers"),
 		"--label-filter", string(scenario.FINOvertaken+" || "+scenario.DataOvertaken), "--out", out, "debian/bullseye", "debian/trixie")
-	if status != exitNoRegression {
-		t.Fatalf("it exits %d\n%s%s", status, stdout, stderr)
-	}
+	expectNoRegression(t, status, out, stdout, stderr)
 	for _, k := range []struct {
 		folder string
 		loses  bool
