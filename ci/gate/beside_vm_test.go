@@ -61,7 +61,7 @@ func TestGuestsSideBySide(t *testing.T) {
 				source, records[i].Kernel.Source, len(record.Scenarios), record.Incomplete)
 		}
 	}
-	if room() > 1 {
+	if room(vm.MemoryMiB(nil)) > 1 {
 		expectMixedLines(t, stdout.String())
 	}
 }

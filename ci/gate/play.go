@@ -40,7 +40,7 @@ func (o options) play(ctx context.Context, images []kernel.Image, built *program
 // errors are in the order of the kernels.
 func (o options) onEach(ctx context.Context, images []kernel.Image, do func(i int, out *screen, indent string) error) error {
 	var (
-		places  = o.sideBySide(images, room())
+		places  = o.sideBySide(images, room(vm.MemoryMiB(o.brought)))
 		free    = semaphore.NewWeighted(int64(places))
 		out     = newScreen(o.stdout)
 		kernels sync.WaitGroup

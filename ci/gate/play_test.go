@@ -4,6 +4,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -32,6 +33,16 @@ func TestHowManyKernelsRunSideBySide(t *testing.T) {
 		if got := (options{clock: string(c.clock)}).sideBySide(c.images, c.room); got != c.want {
 			t.Errorf("%+v: %d, want %d", c, got, c.want)
 		}
+	}
+}
+
+// Guests for which the machine has no memory do not run side by side, and one does.
+func TestRoomByMemory(t *testing.T) {
+	if got := room(1 << 30); got != 1 {
+		t.Errorf("there is room for %d guests of a petabyte", got)
+	}
+	if got, most := room(0), runtime.GOMAXPROCS(0); got > most {
+		t.Errorf("there is room for %d guests on %d cores", got, most)
 	}
 }
 

@@ -10,17 +10,17 @@ import (
 	"github.com/finwait/finwait/harness/vm"
 )
 
-// guestMiB is the memory that a guest takes: its own 256 MiB and what QEMU
-// needs to translate its code. One that had run the suite had 330 MiB resident.
-const guestMiB = 384
+// qemuMiB is what QEMU takes besides the guest's memory, to translate its code: one whose
+// guest of 256 MiB had run the suite had 330 MiB resident.
+const qemuMiB = 128
 
-// room is how many guests the machine has room for: each keeps a core busy.
-// Where the kernel does not tell its memory, the cores decide.
-func room() int {
+// room is how many guests with so much memory the machine has room for: each keeps a core
+// busy. Where the kernel does not tell its memory, the cores decide.
+func room(guestMiB int) int {
 	guests := runtime.GOMAXPROCS(0)
 	if meminfo, err := os.ReadFile("/proc/meminfo"); err == nil {
 		if mib, ok := availableMiB(string(meminfo)); ok {
-			guests = min(guests, mib/guestMiB)
+			guests = min(guests, mib/(guestMiB+qemuMiB))
 		}
 	}
 	return max(1, guests)

@@ -50,13 +50,21 @@ func (d *luggageDisk) fill(l *luggage.Luggage) error {
 		if d.packed > guest.LuggageSize {
 			return noRoomFor(d.packed)
 		}
-		d.memory = l.Size() + pageSize*int64(len(l.Paths()))
 	}
+	d.memory = memoryFor(l)
 	return d.file.Truncate(guest.LuggageSize)
 }
 
 func noRoomFor(octets int64) error {
 	return fmt.Errorf("it takes %d MiB, and there is room for %d: bring less", octets>>20, guest.LuggageSize>>20)
+}
+
+// memoryFor is how many octets of the guest's memory it takes unpacked, at most.
+func memoryFor(l *luggage.Luggage) int64 {
+	if l == nil {
+		return 0
+	}
+	return l.Size() + pageSize*int64(len(l.Paths()))
 }
 
 // patience is how much of the host's time the guest gets to unpack it: many times what
@@ -65,6 +73,10 @@ func (d *luggageDisk) patience() time.Duration {
 	const leastPace = 2 << 20 // octets a second
 	return time.Duration(d.packed) * time.Second / leastPace
 }
+
+// MemoryMiB is the memory in MiB of a Machine that does not name its own, and in which
+// that luggage, or none, is unpacked.
+func MemoryMiB(l *luggage.Luggage) int { return Machine{}.memoryMiB(0, memoryFor(l)) }
 
 // smallLuggage is how many octets of luggage a guest has room for that has the memory of
 // one without.

@@ -96,6 +96,10 @@ func TestMemory(t *testing.T) {
 		g.Expect(Machine{}.memoryMiB(c.initramfs, c.luggage)).To(Equal(c.want), fmt.Sprint(c))
 	}
 	g.Expect(Machine{MemoryMiB: 100}.memoryMiB(1<<30, 1<<30)).To(Equal(100))
+	g.Expect(MemoryMiB(nil)).To(Equal(256))
+	tree := t.TempDir()
+	bring(t, tree, "srv/large", strings.Repeat("x", 41*MiB))
+	g.Expect(MemoryMiB(pack(t, tree, "/srv/large"))).To(Equal(512))
 }
 
 // Programs for another architecture than the kernel's are refused before anything boots.
