@@ -14,8 +14,8 @@ import (
 	"github.com/finwait/finwait/harness/report"
 )
 
-// A release is one file: it boots a kernel, and plays on it, where there is neither a
-// checkout nor Go.
+// A release is one file: it boots a kernel, plays on it and tries servers, where there is
+// neither a checkout nor Go.
 func TestARelease(t *testing.T) {
 	g := NewWithT(t)
 	// With the compiler that is here: what it makes has to run, and not to be the same bytes.
@@ -37,6 +37,14 @@ func TestARelease(t *testing.T) {
 	g.Expect(gate("version")).To(ContainSubstring("programs for guests: in this file, for amd64 and arm64\n"))
 	gate("run", "--label-filter", "in-order && ipv4", "debian/bullseye")
 	record, err := report.Load(filepath.Join(elsewhere, "finwait-out", "debian-bullseye", "record.json"))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(record.Scenarios).NotTo(BeEmpty())
+	g.Expect(record.Incomplete).To(BeEmpty())
+
+	servers, err := filepath.Abs("../../.bin/servers")
+	g.Expect(err).NotTo(HaveOccurred())
+	gate("servers", "--servers", servers, "--label-filter", "redis", "debian/bullseye")
+	record, err = report.Load(filepath.Join(elsewhere, "finwait-out", "servers", "debian-bullseye", "record.json"))
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(record.Scenarios).NotTo(BeEmpty())
 	g.Expect(record.Incomplete).To(BeEmpty())

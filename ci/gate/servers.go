@@ -117,7 +117,7 @@ var clients = []string{"/usr/bin/curl"}
 // pack gathers what the servers and their clients need in a guest.
 func (s surveyor) pack() (*luggage.Luggage, error) {
 	if _, err := os.Stat(s.tree()); err != nil {
-		return nil, fmt.Errorf("--servers %s: %w: `make servers` unpacks the servers", s.folder, err)
+		return nil, fmt.Errorf("--servers %s: %w: `make servers` in a checkout of %s unpacks the servers", s.folder, err, programs.Module)
 	}
 	paths := slices.Clone(clients)
 	for _, server := range catalogue.All() {

@@ -11,8 +11,8 @@ import (
 	"slices"
 )
 
-// module is the one that the programs are packages of.
-const module = "github.com/finwait/finwait"
+// Module is the one that the programs are packages of.
+const Module = "github.com/finwait/finwait"
 
 // A program is a file, and the package of the module that it is made of.
 type program struct {
@@ -33,7 +33,7 @@ var guestInit = program{"init", "harness/vm/init", []string{"build"}}
 // compile has Go make the program for an architecture, in a folder.
 func (p program) compile(ctx context.Context, arch, folder string) error {
 	args := slices.Concat(p.command, []string{
-		"-buildvcs=false", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(folder, p.name), module + "/" + p.pkg,
+		"-buildvcs=false", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(folder, p.name), Module + "/" + p.pkg,
 	})
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch)
@@ -42,7 +42,7 @@ func (p program) compile(ctx context.Context, arch, folder string) error {
 			return fmt.Errorf("build the suite: %w", context.Cause(ctx))
 		}
 		return fmt.Errorf("build the suite (a gate that is no release has to be started in a checkout of %s, with Go in PATH): go %s: %w\n%s",
-			module, args[0], err, bytes.TrimSpace(output))
+			Module, args[0], err, bytes.TrimSpace(output))
 	}
 	return nil
 }
