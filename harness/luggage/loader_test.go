@@ -152,7 +152,7 @@ func TestConf(t *testing.T) {
 	write(t, filepath.Join(tree, "etc/ld.so.conf.d/b.conf"), "/b")
 	write(t, filepath.Join(tree, "etc/ld.so.conf.d/a.conf"), "/a\ninclude /etc/ld.so.conf")
 	write(t, filepath.Join(tree, "etc/ld.so.conf.d/c"), "/c")
-	g.Expect(readConf(view{[]string{tree}})).To(Equal([]string{"/first", "/last", "/of", "/all", "/a", "/b"}))
+	g.Expect(readConf(view{[]string{tree}})).To(Equal([]string{"/first", "/a", "/b", "/last", "/of", "/all"}))
 
 	g.Expect(os.WriteFile(filepath.Join(tree, confPath), make([]byte, maxConf+1), 0o644)).To(Succeed())
 	_, err := readConf(view{[]string{tree}})

@@ -319,3 +319,27 @@ func runIn(t *testing.T, folder string, command ...string) string {
 	}
 	return string(out)
 }
+
+// The kernel cuts a #! line at its first blank, a tab too, and env(1) has options of its own.
+func TestTheProgramOfAScript(t *testing.T) {
+	for line, want := range map[string][2]string{
+		"#!/bin/sh\nexit":                                        {"/bin/sh", ""},
+		"#! /bin/sh\t-e \n":                                      {"/bin/sh", ""},
+		"#!/usr/bin/env\tpython3\n":                              {"/usr/bin/env", "python3"},
+		"#!/usr/bin/env  node":                                   {"/usr/bin/env", "node"},
+		"#!/usr/bin/env -S A=b -i sh -c x\n":                     {"/usr/bin/env", "sh"},
+		"#!/usr/bin/env -S -u HOME --chdir /srv --argv0=x php\n": {"/usr/bin/env", "php"},
+		"#!/usr/bin/env -S -u\n":                                 {"/usr/bin/env", ""},
+		"#!\n":                                                   {},
+		"#":                                                      {},
+	} {
+		interpreter, argument, _ := parseScript([]byte(line))
+		got := [2]string{interpreter, ""}
+		if filepath.Base(interpreter) == "env" {
+			got[1] = envProgram(argument)
+		}
+		if got != want {
+			t.Errorf("%q is started with %q, want %q", line, got, want)
+		}
+	}
+}

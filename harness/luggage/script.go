@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -70,15 +71,28 @@ func parseScript(begin []byte) (interpreter, argument string, ok bool) {
 		return "", "", false
 	}
 	line, _, _ = bytes.Cut(line, []byte("\n"))
-	interpreter, argument, _ = strings.Cut(strings.Trim(string(line), " \t"), " ")
-	return interpreter, strings.Trim(argument, " \t"), interpreter != ""
+	text := strings.Trim(string(line), " \t")
+	end := len(text)
+	if at := strings.IndexAny(text, " \t"); at >= 0 {
+		end = at
+	}
+	return text[:end], strings.Trim(text[end:], " \t"), end > 0
 }
+
+// valued are the options of env(1) whose value is the next word, where it is not in theirs.
+var valued = []string{"-u", "--unset", "-C", "--chdir", "-a", "--argv0"}
 
 // envProgram is the program among the arguments of env(1), which options and variables
 // come before.
 func envProgram(arguments string) string {
+	isValue := false
 	for word := range strings.FieldsSeq(arguments) {
-		if !strings.HasPrefix(word, "-") && !strings.Contains(word, "=") {
+		switch {
+		case isValue:
+			isValue = false
+		case strings.HasPrefix(word, "-"):
+			isValue = slices.Contains(valued, word)
+		case !strings.Contains(word, "="):
 			return word
 		}
 	}
