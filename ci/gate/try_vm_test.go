@@ -52,6 +52,7 @@ func TestTryInAGuestWithoutWhatItTakes(t *testing.T) {
 	}{
 		{[]string{"nginx", "-e", "stderr", "-c", "/nowhere/nginx.conf"}, []string{`open() "/nowhere/nginx.conf" failed`, "--bring"}},
 		{[]string{"sleep", "10000"}, []string{"it listens on no address", "8080"}},
+		{[]string{"tail", "/dev/zero"}, []string{"signal 9 (killed); memory had run out"}}, // of a line without end
 	} {
 		args := append([]string{"try", "--out", t.TempDir(), "--kernel", "debian/trixie", "--tree", tree, "--listen", ":8080", "--"}, c.server...)
 		status, _, stderr := gate(t, args...)

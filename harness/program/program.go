@@ -38,8 +38,12 @@ type Command struct {
 	// Trees are folders of files laid over the machine's own, the first on top, such as
 	// unpacked packages.
 	Trees []string
+	// Folder is the absolute path of a folder of its own, in memory, with Files in it when
+	// it starts: their content by their names. It goes with the command. Empty for none.
+	Folder string
+	Files  map[string]string
 	// Nobody has it run as nobody:nogroup instead of root. In a user namespace that has
-	// no such user it is root's only other name.
+	// no such user it is root's only other name. The Folder is then nobody's.
 	Nobody bool
 	// Disposable says that the machine is a guest that goes with what is written to it:
 	// no file system of its own is made. There are no Trees then.
@@ -53,6 +57,8 @@ type Program struct {
 	keeper  *exec.Cmd
 	orders  *json.Encoder
 	output  tail
+	// killed is how many processes the kernel had killed for want of memory before.
+	killed int
 
 	done  chan struct{} // closed when the command's process has ended
 	ended keeper.Ended  // then
@@ -100,7 +106,7 @@ func start(host *lab.Host, c Command) (*Program, error) {
 	if err := host.Netlink.LinkSetUp(&netlink.Dummy{LinkAttrs: netlink.LinkAttrs{Index: loopback}}); err != nil {
 		return nil, fmt.Errorf("set up the loopback of %s: %w", host.Name, err)
 	}
-	p := &Program{command: c, host: host, done: make(chan struct{}), gone: make(chan struct{})}
+	p := &Program{command: c, host: host, killed: killsForMemory(), done: make(chan struct{}), gone: make(chan struct{})}
 	pipes, err := p.startKeeper()
 	if err != nil {
 		return nil, err
@@ -128,11 +134,14 @@ func (c Command) task() (keeper.Task, error) {
 	if c.Disposable && len(c.Trees) > 0 {
 		return keeper.Task{}, errors.New("there are trees to lay over the files of a machine that is to be used as it is")
 	}
+	if c.Folder != "" && !filepath.IsAbs(c.Folder) || c.Folder == "" && len(c.Files) > 0 {
+		return keeper.Task{}, fmt.Errorf("the folder of its own, %q, has no absolute path", c.Folder)
+	}
 	dir, err := filepath.Abs(c.Dir)
 	if err != nil {
 		return keeper.Task{}, fmt.Errorf("the working folder: %w", err)
 	}
-	t := keeper.Task{Args: c.Args, Dir: dir, Nobody: c.Nobody, Disposable: c.Disposable}
+	t := keeper.Task{Args: c.Args, Dir: dir, Folder: c.Folder, Files: c.Files, Nobody: c.Nobody, Disposable: c.Disposable}
 	for _, tree := range c.Trees {
 		real, err := filepath.Abs(tree)
 		if err == nil {
@@ -220,7 +229,11 @@ func (p *Program) how() string {
 	case p.lost:
 		return "it was killed together with the process that kept it"
 	case status.Signaled():
-		return fmt.Sprintf("signal %d (%v)", int(status.Signal()), status.Signal())
+		text := fmt.Sprintf("signal %d (%v)", int(status.Signal()), status.Signal())
+		if status.Signal() == unix.SIGKILL && killsForMemory() > p.killed {
+			text += "; memory had run out, and the kernel killed for it"
+		}
+		return text
 	default:
 		return fmt.Sprintf("exit status %d", status.ExitStatus())
 	}

@@ -108,6 +108,14 @@ func TestWhatCannotBeStarted(t *testing.T) {
 			"start sh: the tree " + text + ": it is no folder",
 		},
 		"tree over a guest": {program.Command{Args: []string{"sh"}, Trees: []string{folder}, Disposable: true}, "start sh: there are trees"},
+		"files and no folder": {
+			program.Command{Args: []string{"sh"}, Files: map[string]string{"a": ""}},
+			`start sh: the folder of its own, "", has no absolute path`,
+		},
+		"a folder of its own below a file": {
+			program.Command{Args: []string{"sh"}, Folder: text + "/own"},
+			"start sh: the folder of its own: mkdir " + text,
+		},
 		"in a guest": {
 			program.Command{Args: []string{"/no/server"}, Disposable: true},
 			"no such file or directory; a guest has only the program, its shared libraries and what --bring names",
@@ -221,6 +229,22 @@ func TestLoopback(t *testing.T) {
 	for _, address := range []string{"127.0.0.1:0", "[::1]:0"} {
 		NewWithT(t).Expect(ended(t, start(t, run("dial", address))).Err()).NotTo(HaveOccurred())
 	}
+}
+
+// A program's own folder has its files in it, can be written to, nobody's too, and is
+// nowhere else.
+func TestAFolderOfItsOwn(t *testing.T) {
+	g := NewWithT(t)
+	at := filepath.Join("/srv", "finwait-"+rand(t), "own")
+	for _, nobody := range []bool{false, true} {
+		c := program.Command{
+			Args:   []string{"sh", "-c", `cat "$0/a" && : >"$0/new" && ls "$0"`, at},
+			Folder: at, Files: map[string]string{"a": "content\n"}, Nobody: nobody,
+		}
+		p := ended(t, start(t, c))
+		g.Expect(p.Output(), p.Err()).To(Equal("content\na\nnew\n"), "nobody: %t", nobody)
+	}
+	g.Expect(filepath.Dir(at)).NotTo(BeAnExistingFile())
 }
 
 // A guest's files are there to be written to.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -65,6 +66,26 @@ func mountOwnProc() error {
 	}
 	if err := mountProc("/proc"); !errors.Is(err, fs.ErrPermission) {
 		return err
+	}
+	return nil
+}
+
+// makeOwn makes the folder of the command's own, with its files. That is mounted where the
+// command alone sees it, and goes with this process.
+func makeOwn(task Task, users users) error {
+	if err := os.MkdirAll(task.Folder, 0o755); err != nil {
+		return err
+	}
+	if err := unix.Mount("tmpfs", task.Folder, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=755"); err != nil {
+		return fmt.Errorf("mount a tmpfs on %s: %w", task.Folder, err)
+	}
+	for name, content := range task.Files {
+		if err := os.WriteFile(filepath.Join(task.Folder, name), []byte(content), 0o644); err != nil {
+			return err
+		}
+	}
+	if task.Nobody {
+		return os.Chown(task.Folder, users.nobody(), users.nobody())
 	}
 	return nil
 }

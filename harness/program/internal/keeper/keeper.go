@@ -85,6 +85,11 @@ func begin(task Task) (pid int, err error) {
 	if err != nil {
 		return 0, err
 	}
+	if task.Folder != "" {
+		if err := makeOwn(task, users); err != nil {
+			return 0, fmt.Errorf("the folder of its own: %w", err)
+		}
+	}
 	if err := os.Chdir(task.Dir); err != nil {
 		return 0, fmt.Errorf("the working folder: %w", err)
 	}

@@ -18,7 +18,9 @@ const (
 type Task struct {
 	Args       []string
 	Dir        string
-	Trees      []string // absolute and without symbolic links
+	Trees      []string          // absolute and without symbolic links
+	Folder     string            // of the command's own, an absolute path; empty for none
+	Files      map[string]string // in the Folder
 	Nobody     bool
 	Disposable bool
 }
