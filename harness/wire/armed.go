@@ -16,7 +16,7 @@ type armed struct {
 // does.
 func (r *armed) picks(s segment.Seen) bool {
 	switch {
-	case r.fired && !r.every || r.act == inject || r.late && !r.reached:
+	case r.fired && !r.every || r.act == inject || r.act == release || r.late && !r.reached:
 		return false
 	case r.act == swap:
 		// Of two of which one has been delivered nothing is left to be swapped.

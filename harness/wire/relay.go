@@ -119,7 +119,10 @@ func (w *Wire) leave(f frame) error {
 	if len(leaving) == 0 {
 		w.note(f) // from here on a rule keeps it; what it waited before, it waited for the wire
 	}
-	return w.sendAll(leaving)
+	if err := w.sendAll(leaving); err != nil {
+		return err
+	}
+	return w.sendAll(w.board.letGo(f))
 }
 
 func (w *Wire) sendAll(frames []frame) error {

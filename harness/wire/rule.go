@@ -15,6 +15,9 @@ import (
 //
 //	hold SELECTOR until SELECTOR   keep it back until the other has been delivered
 //	hold SELECTOR until released   keep it back until Wire.Release
+//	release SELECTOR when SELECTOR comes
+//	                               end such holds of the first when the other has come to
+//	                               the wire's other end, and been delivered or kept back
 //	swap SELECTOR with SELECTOR    of two of one side, keep back the one that comes
 //	                               first until the other has been delivered
 //	drop SELECTOR                  do not deliver it
@@ -32,13 +35,13 @@ import (
 // segment.ParseSelector for selectors, segment.Parse for a SEGMENT; its numbers
 // count from the connection's beginning (segment.Numbering), whose SYNs the wire
 // must have passed on. No rule picks a segment that another one has injected. No
-// timer takes part in hold, swap and inject.
+// timer takes part in hold, release, swap and inject.
 type Rule struct {
 	text  string
 	maybe bool
 	act   action
 	what  segment.Selector
-	other segment.Selector // of a hold, a swap and an inject, and of what begins after it
+	other segment.Selector // of a hold, a release, a swap and an inject, and of what begins after it
 	every bool             // of a drop: it acts on all that it picks
 	late  bool             // of such a drop: not before the other has been delivered
 	told  bool             // of a hold: until it is released
@@ -54,6 +57,7 @@ type action string
 
 const (
 	hold      action = "hold"
+	release   action = "release"
 	swap      action = "swap"
 	drop      action = "drop"
 	duplicate action = "duplicate"
@@ -69,6 +73,7 @@ type sentence struct {
 
 var sentences = map[action]sentence{
 	hold:      {" until ", "until what? want hold SELECTOR until SELECTOR, or until released"},
+	release:   {" when ", "when what comes? want release SELECTOR when SELECTOR comes"},
 	swap:      {" with ", "with what? want swap SELECTOR with SELECTOR"},
 	drop:      {},
 	duplicate: {},
@@ -93,8 +98,8 @@ func (r *Rule) read(text string) error {
 	r.act = action(verb)
 	says, known := sentences[r.act]
 	if !known {
-		return fmt.Errorf("it begins with %q: want %s, %s, %s, %s, %s or %s",
-			verb, hold, swap, drop, duplicate, delay, inject)
+		return fmt.Errorf("it begins with %q: want %s, %s, %s, %s, %s, %s or %s",
+			verb, hold, release, swap, drop, duplicate, delay, inject)
 	}
 	argument := ""
 	if says.joint != "" {
@@ -116,10 +121,16 @@ func (r *Rule) read(text string) error {
 	if err != nil {
 		return err
 	}
+	if r.act == release {
+		var found bool
+		if argument, found = strings.CutSuffix(argument, " comes"); !found {
+			return errors.New(says.lacks)
+		}
+	}
 	r.told = r.act == hold && strings.TrimSpace(argument) == released
 	switch {
 	case r.told:
-	case r.act == hold || r.act == swap || r.act == inject || r.late:
+	case r.act == hold || r.act == release || r.act == swap || r.act == inject || r.late:
 		r.other, err = segment.ParseSelector(argument)
 	case r.act == delay:
 		r.by, err = time.ParseDuration(strings.TrimSpace(argument))

@@ -153,6 +153,21 @@ func (b *switchboard) deliver(f frame) []frame {
 	return out
 }
 
+// letGo ends the holds that are to be released when a segment comes, which has come to the
+// wire's other end, and returns what they held.
+func (b *switchboard) letGo(f frame) []frame {
+	for _, r := range b.rules {
+		if f.freed || r.act != release || r.fired || !f.seen.Is(r.other) {
+			continue
+		}
+		r.fired = true
+		for _, held := range b.rules {
+			held.reached = held.reached || held.told && held.what.String() == r.what.String()
+		}
+	}
+	return b.released()
+}
+
 // release ends a hold that waits for it, and reports whether something was held.
 func (b *switchboard) release(rule Rule) (held bool) {
 	for _, r := range b.rules {

@@ -78,7 +78,7 @@ func tell(t *testing.T, rules ...string) (b *switchboard, delivered []string) {
 			delivered = append(delivered, step.name+" after "+f.later().String())
 			continue
 		}
-		for _, d := range b.leave(f) {
+		for _, d := range append(b.leave(f), b.letGo(f)...) {
 			delivered = append(delivered, cmp.Or(names[string(d.octets)], "injected"))
 		}
 	}
@@ -116,6 +116,28 @@ func TestRules(t *testing.T) {
 		{ // what leaves a hold is delivered like anything else
 			[]string{"hold client fin until server fin", "hold server fin until client ack-of-fin"},
 			"client syn, server syn, client ack, client ack-of-fin, server fin, client fin, client fin again", "",
+		},
+		{ // which is held in its turn
+			[]string{"hold client ack until released", "hold client fin until client ack-of-fin", "release client ack when client fin comes"},
+			"client syn, server syn, client ack, server fin, client ack-of-fin, client fin, client fin again", "",
+		},
+		{
+			[]string{"hold client fin until released", "release client fin when client ack-of-fin comes"},
+			"client syn, server syn, client ack, server fin, client ack-of-fin, client fin, client fin again", "",
+		},
+		{ // no hold of that kind
+			[]string{"hold client fin until client ack-of-fin", "release client fin when server fin comes"},
+			"client syn, server syn, client ack, server fin, client ack-of-fin, client fin, client fin again", "",
+		},
+		{
+			[]string{"hold client fin until released", "release client fin when server rst comes"},
+			"client syn, server syn, client ack, server fin, client ack-of-fin, client fin again",
+			`"hold client fin until released" still keeps`,
+		},
+		{
+			[]string{"release client fin when server rst comes"},
+			"client syn, server syn, client ack, client fin, server fin, client ack-of-fin, client fin again",
+			`"release client fin when server rst comes" never fired`,
 		},
 		{
 			[]string{"hold client fin until server rst"},
@@ -352,6 +374,22 @@ func TestHoldsThatAreReleasedTogether(t *testing.T) {
 	}
 }
 
+// What has been released goes, also where other rules are armed before it has gone.
+func TestArmKeepsWhatWasReleased(t *testing.T) {
+	w := &Wire{board: newSwitchboard()}
+	rules := parse(t, "hold server fin until released", "hold client fin until released")
+	w.Arm(rules...)
+	for _, from := range segment.Sides {
+		f, _ := w.board.enter(frame{from: from, octets: octets(t, from, layers.TCP{FIN: true, ACK: true})})
+		w.board.leave(f)
+	}
+	w.Release(rules[0])
+	w.Arm()
+	if len(w.underWay) != 1 || w.underWay[0].from != segment.Server {
+		t.Errorf("on its way is %v", w.underWay)
+	}
+}
+
 // What a rule keeps must not change with the buffer that the next frame is
 // read into.
 func TestKeptFramesAreCopies(t *testing.T) {
@@ -369,13 +407,16 @@ func TestKeptFramesAreCopies(t *testing.T) {
 
 func TestParseRuleShowsWhere(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                                        "want hold, swap, drop, duplicate, delay or inject",
+		"":                                        "want hold, release, swap, drop, duplicate, delay or inject",
 		"lose client fin":                         `it begins with "lose"`,
 		"drop":                                    "client or server should follow",
 		"drop client fni":                         `"fni" (word 2)`,
 		"hold client fin":                         "until what?",
 		"hold client fin until never":             `"never" (word 1)`,
 		"hold client fin until released soon":     `"released" (word 1)`,
+		"release client fin":                      "when what comes?",
+		"release client fin when server fin":      "when what comes?",
+		"release client fin when released comes":  `"released" (word 1)`,
 		"swap client fin":                         "with what?",
 		"swap client fin with server":             "where one of",
 		"swap client fin with server fin":         "should be of one side",
@@ -409,7 +450,7 @@ func TestParseRuleShowsWhere(t *testing.T) {
 func FuzzParseRule(f *testing.F) {
 	for _, text := range []string{
 		"hold client fin until client ack-of-fin", "delay server any by 20ms", "drop client fin 2",
-		"drop every client any after server fin",
+		"drop every client any after server fin", "release server fin when client fin comes",
 		"swap client fin with client ack-of-fin", "maybe drop server challenge-ack",
 		"inject client . 1:1(0) ack 754 win 501 after server fin",
 	} {

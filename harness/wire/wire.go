@@ -104,10 +104,13 @@ func Open(client, server *lab.End, options ...Option) (*Wire, error) {
 
 // Arm puts rules in place of those before. A rule acts on, and waits for, what the
 // wire takes in after Arm has returned; what is on its way then arrives when it
-// would have, and what a rule keeps back is lost.
+// would have, what has been released goes, and what a rule still keeps back is lost.
 func (w *Wire) Arm(rules ...Rule) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	for _, f := range w.board.released() {
+		w.setOut(dated{frame: f, due: clock.Now()})
+	}
 	w.board.arm(rules)
 	for i := range w.underWay {
 		w.underWay[i].free()
