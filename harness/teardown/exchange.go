@@ -15,6 +15,9 @@ type Exchange struct {
 	// Asked are the overtakings that the disturbance was to bring about. An
 	// exchange that shows another set is not what the scenario set out to show.
 	Asked []Overtaking `json:"asked,omitempty"`
+	// Permitted are overtakings that the disturbance may bring about besides: what holds a
+	// segment lets others by.
+	Permitted []Overtaking `json:"permitted,omitempty"`
 	// GaveUp is true where the recording was ended by its deadline, or by a
 	// client that had no more to say.
 	GaveUp bool `json:"gave_up,omitempty"`
@@ -59,6 +62,9 @@ type End struct {
 	EOF   *time.Duration `json:"eof_ns,omitempty"`
 	// ReadError is what the program was told instead, such as ETIMEDOUT.
 	ReadError string `json:"read_error,omitempty"`
+	// Heard is the beginning of what the program read, 200 octets at most; empty where that
+	// was not written down.
+	Heard string `json:"heard,omitempty"`
 	// State is the connection's state at the end of the recording, from
 	// sock_diag; CLOSE where the kernel no longer knows the connection, empty
 	// where it never did, the end being forged.

@@ -108,3 +108,26 @@ func TestOvertakenDataIsNotSentAgain(t *testing.T) {
 	x.Asked = []Overtaking{{From: segment.Client, Fast: segment.KindFIN, Slow: segment.KindData}}
 	expectOutcome(t, Judge(x), Clean)
 }
+
+// An order that was neither asked for nor permitted is told of once, however often it is
+// seen; one that is permitted need not be seen.
+func TestOrdersBesidesThoseAskedFor(t *testing.T) {
+	ackOvertakesFIN := Overtaking{From: segment.Server, Fast: segment.KindACK, Slow: segment.KindFIN}
+	never := Overtaking{From: segment.Server, Fast: segment.KindACKOfFIN, Slow: segment.KindFIN}
+	for _, c := range []struct {
+		asked, permitted []Overtaking
+		doubts           int
+	}{
+		{nil, nil, 1},
+		{nil, []Overtaking{ackOvertakesFIN, never}, 0},
+		{[]Overtaking{ackOvertakesFIN}, nil, 0},
+		{[]Overtaking{ackOvertakesFIN, never}, nil, 1},
+	} {
+		x := &Exchange{Asked: c.asked, Permitted: c.permitted}
+		trial := Trial{Overtook: []Sequence{{Overtaking: ackOvertakesFIN}, {Overtaking: ackOvertakesFIN}}}
+		trial.holdAgainstAsked(x)
+		if len(trial.Why) != c.doubts {
+			t.Errorf("asked %v, permitted %v: it doubts %q, want %d doubts", c.asked, c.permitted, trial.Why, c.doubts)
+		}
+	}
+}

@@ -42,21 +42,22 @@ func (x *Exchange) path(s segment.Side) ([]Step, error) {
 	var minis []Step
 	for _, n := range sampled {
 		i := saw(told, n)
-		mini := n.Timer == timeWait && before(told, n.At+slack).State == closed
+		end, ends := endBy(told, n)
+		mini := n.Timer == timeWait && ends
 		switch {
 		case len(minis) > 0 && n.To == closed: // it is over
 			minis = append(minis, step(n))
 		case i >= 0 && !mini:
 			told[i].Sources = append(told[i].Sources, SockDiag)
-		case n.To == closed && before(told, n.At+slack).State == closed:
+		case n.To == closed && ends:
 			// Neither the full socket nor the mini-socket is found, a moment before
 			// the former is reported closed (net/ipv4/inet_timewait_sock.c,
 			// inet_twsk_hashdance).
-		case isMini(n) && before(told, n.At+slack).State == closed:
+		case isMini(n) && ends:
 			// It is there before the full socket goes (net/ipv4/tcp_minisocks.c,
 			// tcp_time_wait).
 			taken := step(n)
-			taken.At = max(taken.At, before(told, n.At+slack).At)
+			taken.At = max(taken.At, end.At)
 			minis = append(minis, taken)
 		default:
 			return nil, fmt.Errorf("of the %v, sock_diag says that it was in %s when %s said %s",
@@ -140,6 +141,19 @@ func saw(path []Step, n Notice) int {
 		}
 	}
 	return -1
+}
+
+// endBy is the CLOSE that an answer of sock_diag goes with: what was told last before it,
+// or comes next. A mini-socket proves that the full socket is going, however long the
+// kernel is interrupted before it says so; what else there is does so for a moment only.
+func endBy(told []Step, n Notice) (end Step, ends bool) {
+	last := before(told, n.At+slack)
+	if n.Timer == timeWait && last.State != closed {
+		if i := slices.IndexFunc(told, func(s Step) bool { return s.At > n.At+slack }); i >= 0 {
+			last = told[i]
+		}
+	}
+	return last, last.State == closed
 }
 
 // before is the step that was taken last before a moment.

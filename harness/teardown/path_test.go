@@ -156,6 +156,17 @@ func TestPathPutsTheSourcesTogether(t *testing.T) {
 			},
 		},
 		{
+			name: "the kernel was interrupted for long before it said that the full one had gone", held: true,
+			notices: slices.Concat(
+				told(SockOps, "ESTABLISHED", "FIN_WAIT1", 100, "FIN_WAIT2", 110, "CLOSE", 140),
+				sampled("ESTABLISHED", 90, 0, "FIN_WAIT2", 112, 20), mini("TIME_WAIT", 119, 7),
+			),
+			want: []string{
+				"ESTABLISHED 0-0 sock_diag sock_ops", "FIN_WAIT1 100-100 sock_ops", "FIN_WAIT2 110-110 sock_diag sock_ops",
+				"TIME_WAIT 140-140 sock_diag blind sock_ops",
+			},
+		},
+		{
 			name: "no socket at all, a moment before the full one is reported gone", held: true,
 			notices: slices.Concat(
 				told(SockOps, "ESTABLISHED", "FIN_WAIT1", 100, "FIN_WAIT2", 110, "CLOSE", 120),
@@ -234,6 +245,10 @@ func TestSourcesThatContradictEachOther(t *testing.T) {
 		"sock_diag says that it was in ESTABLISHED when sock_ops said FIN_WAIT2": slices.Concat(
 			told(SockOps, "ESTABLISHED", "FIN_WAIT1", 100, "FIN_WAIT2", 105),
 			sampled("ESTABLISHED", 110, 3),
+		),
+		"sock_diag says that it was in TIME_WAIT when sock_ops said FIN_WAIT1": slices.Concat( // FIN_WAIT2 was to come, not CLOSE
+			told(SockOps, "ESTABLISHED", "FIN_WAIT1", 100, "FIN_WAIT2", 115, "CLOSE", 120),
+			sampled("ESTABLISHED", 90, 0), mini("TIME_WAIT", 110, 3),
 		),
 		"sock_diag says that it was in TIME_WAIT when sock_ops said FIN_WAIT2": slices.Concat(
 			told(SockOps, "ESTABLISHED", "FIN_WAIT1", 100, "FIN_WAIT2", 105, "CLOSE", 112),
