@@ -19,7 +19,7 @@ type events struct{ socket *nl.NetlinkSocket }
 
 // eventDeadline bounds the wait for work that the kernel has queued without
 // delay.
-const eventDeadline = 10 * time.Second
+const eventDeadline = 30 * time.Second
 
 // subscribe has to be called before the change that is waited for.
 func (h *Host) subscribe(group uint) (events, error) {

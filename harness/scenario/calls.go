@@ -74,6 +74,9 @@ func (v *visitor) tellCalls() {
 			continue
 		}
 		made := a.end.Sightings[i]
+		if made.Flags.Has(segment.RST) && a.end.Counters["TCPAbortOnTimeout"] > 0 {
+			continue // the kernel gave up by itself (net/ipv4/tcp_timer.c, tcp_keepalive_timer)
+		}
 		a.end.Call, a.end.CalledAt = v.callOf(a, made), made.At
 		for _, n := range a.end.Notices {
 			if n.Kind == teardown.StateNotice && n.Source != teardown.SockDiag && (n.To == "FIN_WAIT1" || n.To == "LAST_ACK") {

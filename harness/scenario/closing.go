@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -131,8 +132,11 @@ func (a *actor) unlessGone(err error) error {
 
 // readOn reads to the peer's FIN, or writes down what the program is told instead.
 // That the deadline ends it is for the taps to tell.
-func (r *run) readOn(a *actor) {
-	at, err := a.conn.ReadToEOF()
+func (r *run) readOn(a *actor) { r.readInto(a, io.Discard) }
+
+// readInto is the same, and writes what is read.
+func (r *run) readInto(a *actor, w io.Writer) {
+	at, err := a.conn.ReadToEOFInto(w)
 	var told unix.Errno
 	switch {
 	case err == nil:

@@ -50,7 +50,9 @@ func (r *run) write(recording capture.Recording, told [2]testimony) {
 	if r.disturb != nil {
 		doubts = append(doubts, r.disturb.Fired())
 		if told[0].counters["RetransSegs"]+told[1].counters["RetransSegs"] > 0 {
-			doubts = append(doubts, r.disturb.KeptUp(min(r.exchange.Client.RTO, r.exchange.Server.RTO)))
+			if rto := r.leastRTO(); rto > 0 {
+				doubts = append(doubts, r.disturb.KeptUp(rto))
+			}
 		}
 	}
 	for _, doubt := range doubts {
@@ -63,6 +65,16 @@ func (r *run) write(recording capture.Recording, told [2]testimony) {
 		a.end.Sightings = recording.Sightings[i]
 		a.end.Socket, a.end.Counters, a.end.State = told[i].socket, told[i].counters, string(told[i].state)
 	}
+}
+
+// leastRTO is the least that is known of the ends' RTOs: a socket that had gone by the time
+// it was asked has told none.
+func (r *run) leastRTO() time.Duration {
+	client, server := r.exchange.Client.RTO, r.exchange.Server.RTO
+	if client == 0 || server == 0 {
+		return max(client, server)
+	}
+	return min(client, server)
 }
 
 // testimony is what the kernel says of one end.

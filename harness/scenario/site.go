@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,7 +29,7 @@ type Service struct {
 	// RTOMin and AcksAtOnce. Nothing else of them counts.
 	Client, Server Behaviour
 	// Noise is as a scenario's. Where it is not nil, the server's kernel sends nothing again
-	// before two seconds are over, unless Server says otherwise; and never by a TLP.
+	// before ten seconds are over, unless Server says otherwise; and never by a TLP.
 	Noise *clock.Noise
 }
 
@@ -50,8 +51,8 @@ func (b Behaviour) patient(realClock bool) Behaviour {
 	sysctls := map[string]string{earlyRetrans: "0"}
 	maps.Copy(sysctls, b.Sysctls)
 	b.Sysctls = sysctls
-	if realClock && b.RTOMin == 0 {
-		b.RTOMin = 2 * time.Second
+	if realClock {
+		b.RTOMin = cmp.Or(b.RTOMin, 10*time.Second)
 	}
 	return b
 }

@@ -100,6 +100,17 @@ func (v Visit) asks() []teardown.Overtaking {
 	return nil
 }
 
+// permits are the overtakings that come of the server's FIN being held: what the server
+// acknowledges meanwhile goes by it. Where it is the client that is to close first, that may
+// be its FIN.
+func (v Visit) permits() []teardown.Overtaking {
+	by := []teardown.Overtaking{{From: segment.Server, Fast: segment.KindACK, Slow: segment.KindFIN}}
+	if v.Manner == Undisturbed || v.Manner == HalfClosed {
+		by = append(by, teardown.Overtaking{From: segment.Server, Fast: segment.KindACKOfFIN, Slow: segment.KindFIN})
+	}
+	return by
+}
+
 // scenario is what of a visit the rest of a trial goes by.
 func (v Visit) scenario(bed Scenario) Scenario {
 	bed.Deadline = v.patience() + defaultDeadline
@@ -123,6 +134,7 @@ func (s *Site) Visit(ctx context.Context, v Visit) (teardown.Trial, error) {
 	bed := *s.bed
 	bed.Scenario = v.scenario(bed.Scenario)
 	guest := &visitor{Visit: v, run: bed.newRun(), site: s}
+	guest.exchange.Permitted = v.permits()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer s.onEnd(cancel)()
@@ -139,8 +151,8 @@ func (s *Site) Visit(ctx context.Context, v Visit) (teardown.Trial, error) {
 		return fail(ErrStrays)
 	case err != nil:
 		return fail(err)
-	case strays != nil:
-		exchange.Doubts = append(exchange.Doubts, ErrStrays.Why)
+	case strays != nil: // whose segments are among those recorded
+		exchange.Doubts = []string{ErrStrays.Why}
 	}
 	guest.tellCalls()
 	return teardown.Judge(exchange), nil

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -54,10 +55,10 @@ func (v *visitor) arrive(ctx context.Context) error {
 	}
 	if err := v.capture.Wait(ctx, func(sightings [2][]segment.Sighting) bool {
 		return over(sightings) || slices.ContainsFunc(sightings[segment.Server], func(s segment.Sighting) bool {
-			return !s.Sent && (s.Length > 0 || s.Flags.Has(segment.FIN))
+			return !s.Sent && s.Length > 0 || s.Flags.Has(segment.FIN)
 		})
 	}); err != nil {
-		return fmt.Errorf("wait for the request to arrive: %w", err)
+		return fmt.Errorf("wait for the request, or for an end to close: %w", err)
 	}
 	// A server that is told of a connection only with its first data (tcp(7),
 	// TCP_DEFER_ACCEPT) has had no socket until now.
@@ -86,6 +87,17 @@ func (v *visitor) watchSocket(a *actor) error {
 	return v.watch(a, found.Cookie, listening)
 }
 
+// A beginning is the first of what is written to it, up to a limit in octets.
+type beginning struct {
+	octets []byte
+	limit  int
+}
+
+func (b *beginning) Write(octets []byte) (int, error) {
+	b.octets = append(b.octets, octets[:min(len(octets), b.limit-len(b.octets))]...)
+	return len(octets), nil
+}
+
 // arm puts rules in place of those before, add beside them, and release ends holds.
 func (v *visitor) arm(texts ...string) error { return with(v.site.stage.Wire.Arm, texts...) }
 
@@ -110,6 +122,9 @@ func with(do func(...wire.Rule), texts ...string) error {
 func (v *visitor) depart(ctx context.Context) error {
 	patient, stop := context.WithTimeout(ctx, v.patience())
 	defer stop()
+	if v.Manner == HalfClosed { // its client has closed already
+		patient = ctx
+	}
 	ended, err := v.awaitFIN(patient, v.server)
 	if err != nil {
 		return err
@@ -131,11 +146,39 @@ func (v *visitor) depart(ctx context.Context) error {
 	if p := v.ended[segment.Server]; p == nil || p.then.State == observe.Closed { // it was reset
 		return v.release(holdFIN, holdClientFIN)
 	}
+	if err := v.catchUp(ctx); err != nil {
+		return err
+	}
 	v.exchange.Asked = v.asks()
 	if v.byProgram() {
 		return v.seeOffAtOnce(ctx)
 	}
 	return v.leaveAtOnce(ctx)
+}
+
+// catchUp waits until the client's kernel is done with all that the server sent before its
+// FIN: its ACK of that is not to overtake what will be held of the client.
+func (v *visitor) catchUp(ctx context.Context) error {
+	if err := v.capture.Wait(ctx, func(sightings [2][]segment.Sighting) bool {
+		return over(sightings) || caughtUp(sightings)
+	}); err != nil {
+		return fmt.Errorf("wait until the client has all that the server sent before its FIN: %w", err)
+	}
+	v.capture.Stop(ctx)
+	return nil
+}
+
+// caughtUp reports whether the client's tap has seen what the server sent right before its
+// FIN.
+func caughtUp(sightings [2][]segment.Sighting) bool {
+	for _, fin := range sightings[segment.Server] {
+		if fin.Sent && fin.Flags.Has(segment.FIN) {
+			return slices.ContainsFunc(sightings[segment.Client], func(s segment.Sighting) bool {
+				return !s.Sent && !segment.Before(s.End(), fin.Seq)
+			})
+		}
+	}
+	return false
 }
 
 // awaitFIN waits for an end to make its FIN, and asks what its socket is then. Ended is
@@ -199,12 +242,12 @@ func (v *visitor) leaveInTurn(ctx context.Context, serverEnded bool) error {
 
 // leaveAtOnce has our client end its part before the server's FIN comes to it.
 func (v *visitor) leaveAtOnce(ctx context.Context) error {
-	rule := map[Manner]string{
-		FINOvertaken:  "hold client fin until client ack-of-fin",
-		DataOvertaken: "hold client data until client ack-of-fin",
-		FINsCross:     "hold client fin until server fin",
+	rules := map[Manner][]string{
+		FINOvertaken:  {"hold client fin until client ack-of-fin", "release server fin when client fin comes"},
+		DataOvertaken: {"hold client data until client ack-of-fin", "release server fin when client data comes"},
+		FINsCross:     {"release server fin when client fin comes"},
 	}[v.Manner]
-	if err := v.add(rule); err != nil {
+	if err := v.add(rules...); err != nil {
 		return err
 	}
 	if v.Manner == DataOvertaken {
@@ -212,6 +255,19 @@ func (v *visitor) leaveAtOnce(ctx context.Context) error {
 	}
 	if err := v.end(ctx, v.client); err != nil {
 		return err
+	}
+	return v.awaitServersFIN(ctx)
+}
+
+// awaitServersFIN waits until the server's FIN has come to the client, which the client's
+// own segment is to have brought about: a RST may have come instead.
+func (v *visitor) awaitServersFIN(ctx context.Context) error {
+	if err := v.capture.Wait(ctx, func(sightings [2][]segment.Sighting) bool {
+		return over(sightings) || slices.ContainsFunc(sightings[segment.Client], func(s segment.Sighting) bool {
+			return !s.Sent && s.Flags.Has(segment.FIN)
+		})
+	}); err != nil {
+		return fmt.Errorf("wait for the server's FIN to come to the client: %w", err)
 	}
 	return v.release(holdFIN)
 }
@@ -232,7 +288,7 @@ func (v *visitor) goOn(ctx context.Context) error {
 	case <-ctx.Done(): // the server takes no more, and does not say so
 		return ctx.Err()
 	}
-	if err := v.release(holdFIN); err != nil {
+	if err := v.awaitServersFIN(ctx); err != nil {
 		return err
 	}
 	told := func(sightings [2][]segment.Sighting) bool {
@@ -276,6 +332,7 @@ func (v *visitor) connect(ctx context.Context) error {
 // need not read it all.
 func (v *visitor) speak() {
 	v.spoken = make(chan struct{})
+	v.client.end.Reads = true
 	v.client.program.Go(func() {
 		defer close(v.spoken)
 		if v.Manner != HalfClosed {
@@ -286,6 +343,9 @@ func (v *visitor) speak() {
 			_ = v.end(context.Background(), v.client)
 		}
 	})
-	v.client.end.Reads = true
-	v.client.program.Go(func() { v.readOn(v.client) })
+	v.client.program.Go(func() {
+		answer := beginning{limit: 200}
+		v.readInto(v.client, &answer)
+		v.client.end.Heard = strings.ToValidUTF8(string(answer.octets), "\ufffd")
+	})
 }

@@ -181,8 +181,11 @@ func (c *Conn) ReadFull(into []byte) error {
 
 // ReadToEOF reads until the peer's FIN and returns when the program saw it. A
 // reset is an error that wraps unix.ECONNRESET.
-func (c *Conn) ReadToEOF() (clock.Instant, error) {
-	if _, err := io.Copy(io.Discard, c.socket.file); err != nil {
+func (c *Conn) ReadToEOF() (clock.Instant, error) { return c.ReadToEOFInto(io.Discard) }
+
+// ReadToEOFInto is the same, and writes what was read.
+func (c *Conn) ReadToEOFInto(w io.Writer) (clock.Instant, error) {
+	if _, err := io.Copy(w, c.socket.file); err != nil {
 		return 0, fmt.Errorf("read to the end from %v: %w", c.Remote, c.socket.cause(err))
 	}
 	return clock.Now(), nil
