@@ -43,13 +43,15 @@ func Visit(ctx context.Context, site *scenario.Site, v scenario.Visit) (Finding,
 
 // Owed is how a good kernel ends a connection in which the server's program did what the
 // trial shows. Whatever the program lets down is not the kernel's to answer for: a RST
-// for what the program did not read or was sent once it had let go of the socket, and a
-// connection that the program never closes.
+// for what the program did not read or was sent once it had let go of the socket, one
+// where its keepalives are not answered, and a connection that the program never closes.
 func Owed(manner scenario.Manner, t teardown.Trial) teardown.Outcome {
 	server := &t.Exchange.Server
 	switch state := server.State; {
 	case resets(server.Call), refusesData(server) && sentRST(server):
 		return teardown.Reset
+	case manner == scenario.ClientGone && server.Call == "" && server.Counters["TCPAbortOnTimeout"] > 0 && sentRST(server):
+		return teardown.Reset // by keepalives (RFC 1122 section 4.2.3.6)
 	case server.Call == "" && (state == "ESTABLISHED" || state == "CLOSE_WAIT"):
 		return teardown.Stuck
 	case manner == scenario.ClientGone:
@@ -67,15 +69,26 @@ func sentRST(end *teardown.End) bool {
 	return slices.ContainsFunc(end.Sightings, func(s segment.Sighting) bool { return s.Sent && s.Flags.Has(segment.RST) })
 }
 
-// refusesData reports whether the program no longer took data when some came: it read no
-// more, or had let go of the socket (net/ipv4/tcp_input.c, tcp_rcv_state_process;
+// refusesData reports whether data came that the program no longer took: it read no more,
+// or had let go of the socket (net/ipv4/tcp_input.c, tcp_rcv_state_process;
 // tcp_minisocks.c, tcp_timewait_state_process).
 func refusesData(end *teardown.End) bool {
+	if !dataCame(end) {
+		return false
+	}
 	if end.Call == sock.Close.Name || end.Call == scenario.ShutdownClose || end.Call == sock.ShutdownBoth.Name {
 		return true
 	}
 	return slices.ContainsFunc(end.Notices, func(n teardown.Notice) bool {
-		return n.Source == teardown.SockDiag && n.Orphan && n.To == "FIN_WAIT2"
+		return n.Source == teardown.SockDiag && n.Orphan && n.To != "TIME_WAIT" // which nobody holds
+	})
+}
+
+// dataCame reports whether data came to an end besides what its FIN acknowledged.
+func dataCame(end *teardown.End) bool {
+	made := slices.IndexFunc(end.Sightings, func(s segment.Sighting) bool { return s.Sent && s.Flags.Has(segment.FIN) })
+	return made >= 0 && slices.ContainsFunc(end.Sightings, func(s segment.Sighting) bool {
+		return !s.Sent && s.Length > 0 && segment.Before(end.Sightings[made].Ack, s.Seq+uint32(s.Length))
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -165,6 +166,7 @@ func TestHowAServerEnds(t *testing.T) {
 					g.Expect(f.Trial).NotTo(BeNil(), "%s", manner)
 					told := ladder.Text(*f.Trial)
 					g.Expect(f.Trial.Outcome).To(Equal(f.Owed), "%s: %s", manner, told)
+					g.Expect(f.Trial.Exchange.Client.Heard).To(HaveLen(200), "the beginning of the answer")
 					if manner != scenario.HalfClosed { // then it reads EOF at once, and closes
 						g.Expect(f.Trial.Exchange.Server.Call).To(Equal(c.call), "%s: %s", manner, told)
 					}
@@ -174,6 +176,23 @@ func TestHowAServerEnds(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// A server may end a connection before all of the request has come, and then goes by its
+// own FIN with what it acknowledges.
+func TestAServerThatDoesNotWaitForTheRequest(t *testing.T) {
+	body := strings.Repeat("x", 50_000)
+	long := fmt.Sprintf("POST / HTTP/1.1\r\nHost: finwait\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+	site := open(t, "lingers", topologies.IPv4, patient)
+	visit := scenario.Visit{Request: []byte(long)}
+	for _, visit.Manner = range scenario.Manners[:len(scenario.Manners)-1] {
+		g := NewWithT(t)
+		f, err := exposure.Visit(t.Context(), site, visit)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(f.Trial).NotTo(BeNil(), "%s: %v", visit.Manner, f.Why)
+		told := ladder.Text(*f.Trial)
+		g.Expect(f.Trial.Outcome).To(Equal(teardown.Clean), "%s: %s", visit.Manner, told)
 	}
 }
 
