@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"os"
 	"slices"
-	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 
@@ -44,8 +43,6 @@ type visitor struct {
 	command program.Command
 	// waits says that it closes only once it has been told that the server has.
 	waits bool
-	// patience is as a visit's.
-	patience time.Duration
 }
 
 // comes reports whether there is one.
@@ -63,7 +60,7 @@ func curl(server catalogue.Server) visitor {
 func curlUntilEOF(server catalogue.Server) visitor {
 	v := curl(server)
 	v.command.Args = append(v.command.Args, "--ignore-content-length")
-	v.name, v.waits, v.patience = "curl-until-eof", true, time.Second
+	v.name, v.waits = "curl-until-eof", true
 	return v
 }
 

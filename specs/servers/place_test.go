@@ -23,7 +23,6 @@ import (
 
 // A stand is a server that runs, for one spec after another, until one fails.
 type stand struct {
-	folder string
 	site   *scenario.Site // nil where the server does not run
 	broken error          // why it cannot be had to run
 }
@@ -59,7 +58,11 @@ func (p *place) visitIn(m scenario.Manner) scenario.Visit {
 		}
 		return v
 	}
-	return scenario.Visit{Manner: m, Client: p.visitor.command, Patience: p.visitor.patience}
+	patience := time.Minute // by then it has closed
+	if p.visitor.waits {
+		patience = time.Second
+	}
+	return scenario.Visit{Manner: m, Client: p.visitor.command, Patience: patience}
 }
 
 // open has the server run, unless it does.
@@ -79,15 +82,8 @@ func (p *place) start(ctx context.Context) (*scenario.Site, error) {
 			return nil, err
 		}
 	}
-	var err error
-	if p.folder, err = os.MkdirTemp("", "finwait-server-*"); err != nil {
-		return nil, err
-	}
-	server, err := p.In(os.DirFS(cmp.Or(*tree, "/")), p.folder)
+	server, err := p.In(os.DirFS(cmp.Or(*tree, "/")), folder)
 	if err != nil {
-		return nil, err
-	}
-	if err := p.furnish(server.Files); err != nil {
 		return nil, err
 	}
 	if p.visitor.comes() && suite.Noise() != nil {
@@ -97,7 +93,7 @@ func (p *place) start(ctx context.Context) (*scenario.Site, error) {
 		Family: topologies.IPv4, Listen: p.Listen, Client: p.client, Server: p.server, Noise: suite.Noise(),
 		Command: command(server.Args, server.Env...),
 	}
-	service.Command.Nobody = p.Nobody
+	service.Command.Folder, service.Command.Files, service.Command.Nobody = folder, server.Files, p.Nobody
 	site, err := service.Open(ctx)
 	if err != nil {
 		return nil, err
@@ -112,35 +108,16 @@ func (p *place) start(ctx context.Context) (*scenario.Site, error) {
 // onRealClock is the client's least RTO where the clock goes on while the machine is late,
 // and the client is somebody else's, whose FIN is held: it is not to be sent again
 // meanwhile.
-const onRealClock = 2 * time.Second
+const onRealClock = 10 * time.Second
 
-// furnish writes the server's files into its folder.
-func (p *place) furnish(files map[string]string) error {
-	for name, content := range files {
-		if err := os.WriteFile(filepath.Join(p.folder, name), []byte(content), 0o644); err != nil {
-			return err
-		}
-	}
-	const nobody, nogroup = 65534, 65534
-	if !p.Nobody {
-		return os.Chmod(p.folder, 0o755)
-	}
-	err := os.Chown(p.folder, nobody, nogroup)
-	if errors.Is(err, fs.ErrPermission) || err != nil && os.Geteuid() != 0 {
-		return &kernel.MissingCapability{Name: "a second user, which " + p.Name + " wants", Err: err}
-	}
-	return err
-}
+// folder is where a server has its files: each in a folder of its own.
+const folder = "/tmp/finwait-server"
 
 // close stops the server.
 func (s *stand) close() {
 	if s.site != nil {
 		s.site.Close()
 		s.site = nil
-	}
-	if s.folder != "" {
-		os.RemoveAll(s.folder)
-		s.folder = ""
 	}
 }
 
