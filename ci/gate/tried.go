@@ -18,8 +18,9 @@ import (
 
 // tried is what came of trying a server on kernels.
 type tried struct {
-	command []string
-	records []*report.Record
+	command  []string
+	patience time.Duration // how long a client waited for the server to end the connection
+	records  []*report.Record
 }
 
 // inManner is what a record has of a manner.
@@ -52,9 +53,30 @@ func (t tried) write(w io.Writer) error {
 	}
 	fmt.Fprintln(w)
 	for _, record := range t.records {
-		fmt.Fprintf(w, "%v: %s\n", record.Kernel, summary(record))
+		fmt.Fprintf(w, "%v: %s\n", record.Kernel, t.summary(record))
+		if answer := answerIn(record); answer != "" {
+			fmt.Fprintf(w, "%v: the server's answer began with %q\n", record.Kernel, answer)
+		}
 	}
 	return t.writeLadders(w)
+}
+
+// answerIn is the first line of what the server answered to a client of ours, or of the
+// first of it; empty where none was told of.
+func answerIn(record *report.Record) string {
+	for _, m := range scenario.Manners {
+		trial := inManner(record, m).Judged()
+		if trial == nil || trial.Exchange == nil || trial.Exchange.Client.Heard == "" {
+			continue
+		}
+		line, _, _ := strings.Cut(trial.Exchange.Client.Heard, "\n")
+		line = strings.TrimSuffix(line, "\r")
+		if runes := []rune(line); len(runes) > 60 {
+			line = string(runes[:60])
+		}
+		return line
+	}
+	return ""
 }
 
 // writeLadders prints how the overtaken FIN went, on two kernels beside each other.
@@ -104,12 +126,13 @@ func cost(t teardown.Trial) (lost time.Duration) {
 
 // exposing are the manners in which a kernel drops what a client sends to the server, and
 // open those of which nothing is known, or something else that a good kernel does not do.
-// That the server does not close before its client is known of one that closes at all.
+// That the server does not close before its client is known of one that closes at all,
+// and not by itself once its client is gone.
 func exposing(record *report.Record) (exposed, open []scenario.Manner) {
 	for _, m := range scenario.Manners {
 		s := inManner(record, m)
 		switch trial := s.Judged(); {
-		case trial == nil && m != scenario.FINOvertaken && s.Skipped != "", s.Skipped == scenario.ErrNotFirst.Why:
+		case trial == nil && m != scenario.FINOvertaken && s.Skipped != "", s.Skipped == scenario.ErrNotFirst.Why && !closesInTime(record):
 		case trial != nil && exposure.Exposed(*trial):
 			exposed = append(exposed, m)
 		case trial == nil || trial.Outcome != s.Expected || m == scenario.Undisturbed && trial.Outcome == teardown.Stuck:
@@ -119,16 +142,30 @@ func exposing(record *report.Record) (exposed, open []scenario.Manner) {
 	return exposed, open
 }
 
+// closesInTime reports whether the server was seen to end a connection by itself whose
+// client was gone.
+func closesInTime(record *report.Record) bool {
+	trial := inManner(record, scenario.ClientGone).Judged()
+	return trial != nil && trial.Exchange != nil && trial.Exchange.Server.Call != ""
+}
+
 // summary is what a kernel makes of the server.
-func summary(record *report.Record) string {
+func (t tried) summary(record *report.Record) string {
 	exposed, open := exposing(record)
+	skipped := inManner(record, scenario.FINOvertaken).Skipped
 	switch {
 	case len(exposed) > 0:
 		return fmt.Sprintf("exposed: what a client sends is dropped, and has to be sent again (%s)", list(exposed))
+	case slices.Contains(open, scenario.FINOvertaken) && skipped == scenario.ErrNotFirst.Why:
+		return fmt.Sprintf("it cannot be told whether it is exposed: it ended no connection within %v, and later did: give it longer, by --patience", t.patience)
+	case slices.Contains(open, scenario.FINOvertaken) && skipped == scenario.ErrClientWaits.Why:
+		return fmt.Sprintf("it cannot be told whether it is exposed: %s: try it without --client", skipped)
 	case len(open) > 0:
 		return fmt.Sprintf("it cannot be told whether it is exposed (%s)", list(open))
-	case inManner(record, scenario.FINOvertaken).Skipped != "":
-		return "not exposed: " + inManner(record, scenario.FINOvertaken).Skipped
+	case skipped == scenario.ErrNotFirst.Why:
+		return fmt.Sprintf("not exposed: %s, which waited for that for %v (--patience)", skipped, t.patience)
+	case skipped != "":
+		return "not exposed: " + skipped
 	}
 	if inManner(record, scenario.FINOvertaken).Outcome == teardown.Reset {
 		return "not exposed: the server resets its connections, and waits for no FIN"

@@ -71,17 +71,41 @@ func TestWhatATrialOfAServerComesTo(t *testing.T) {
 		},
 		"the client is of no use": {
 			map[scenario.Manner]report.Entry{scenario.FINOvertaken: {Skipped: scenario.ErrClientWaits.Error()}},
-			[]string{"it cannot be told whether it is exposed (overtaken-fin)"},
+			[]string{"it cannot be told whether it is exposed: the client does not close before", "try it without --client"},
 			exitStatus(exitInconclusive),
 		},
 		"the client closes first": {
 			map[scenario.Manner]report.Entry{scenario.FINOvertaken: skipped, scenario.DataOvertaken: skipped, scenario.FINsCross: skipped},
-			[]string{"not exposed: the server does not end the connection before its client does"},
+			[]string{"not exposed: the server does not end the connection before its client does, which waited for that for 3s"},
+			nil,
+		},
+		"the server closes later than the client waits": {
+			map[scenario.Manner]report.Entry{
+				scenario.FINOvertaken: skipped, scenario.DataOvertaken: skipped, scenario.FINsCross: skipped,
+				scenario.ClientGone: trial(teardown.Clean, ""),
+			},
+			[]string{"it cannot be told whether it is exposed: it ended no connection within 3s, and later did: give it longer, by --patience"},
+			exitStatus(exitInconclusive),
+		},
+		"the server closes last, and its kernel does not forget the connection": {
+			map[scenario.Manner]report.Entry{
+				scenario.FINOvertaken: skipped,
+				scenario.ClientGone:   {Trial: &teardown.Trial{Outcome: teardown.Stuck, Exchange: &teardown.Exchange{}}},
+			},
+			[]string{"it cannot be told whether it is exposed (client-gone)"},
+			exitStatus(exitInconclusive),
+		},
+		"the server says something": {
+			map[scenario.Manner]report.Entry{scenario.Undisturbed: {Trial: &teardown.Trial{
+				Outcome:  teardown.Clean,
+				Exchange: &teardown.Exchange{Client: teardown.End{Heard: "HTTP/1.1 400 Bad Request\r\nServer: \x1b"}},
+			}}},
+			[]string{`the server's answer began with "HTTP/1.1 400 Bad Request"`},
 			nil,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			tried := tried{[]string{"nginx"}, []*report.Record{triedOn(t, c.but)}}
+			tried := tried{[]string{"nginx"}, 3 * time.Second, []*report.Record{triedOn(t, c.but)}}
 			var out strings.Builder
 			if err := tried.write(&out); err != nil {
 				t.Fatal(err)

@@ -109,7 +109,7 @@ func (t trier) run(ctx context.Context, command []string) error {
 	if err := writeRun(t.out, report.NewRun(records, false)); err != nil {
 		return errors.Join(failure, err)
 	}
-	tried := tried{command, records}
+	tried := tried{command, t.patience, records}
 	fmt.Fprintln(t.stdout)
 	if err := tried.write(t.stdout); err != nil {
 		return errors.Join(failure, err)
