@@ -40,13 +40,13 @@ func Pack(ctx context.Context, write func(name string, content func(io.Writer) e
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(folder)
+	defer folder.remove()
 	for _, arch := range architectures {
 		for _, p := range carried {
-			if err := p.compile(ctx, arch, folder); err != nil {
+			if err := p.compile(ctx, arch, folder.path); err != nil {
 				return err
 			}
-			content := func(w io.Writer) error { return compress(w, filepath.Join(folder, p.name)) }
+			content := func(w io.Writer) error { return compress(w, filepath.Join(folder.path, p.name)) }
 			if err := write(p.packedName(arch), content); err != nil {
 				return err
 			}

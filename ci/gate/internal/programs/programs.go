@@ -32,6 +32,7 @@ type Set struct {
 
 	suite  Suite
 	folder string
+	held   *folder // what of the folder's keeps others from it; nil of one in another set's
 
 	mu     sync.Mutex
 	others map[kernel.Arch]*Set // those for other architectures, built when they are needed
@@ -45,7 +46,8 @@ func Build(ctx context.Context, s Suite) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := setIn(folder, s)
+	p := setIn(folder.path, s)
+	p.held = folder
 	if err := p.provide(ctx, runtime.GOARCH); err != nil {
 		p.Remove()
 		return nil, err
@@ -76,16 +78,7 @@ func (p *Set) For(ctx context.Context, arch kernel.Arch) (*Set, error) {
 }
 
 // Remove removes the programs, those for other architectures too.
-func (p *Set) Remove() { os.RemoveAll(p.folder) }
-
-// newFolder makes a folder for programs.
-func newFolder() (string, error) {
-	folder, err := os.MkdirTemp("", "finwait-build-*")
-	if err != nil {
-		return "", fmt.Errorf("make a folder for the suite: %w", err)
-	}
-	return folder, nil
-}
+func (p *Set) Remove() { p.held.remove() }
 
 func setIn(folder string, s Suite) *Set {
 	return &Set{
