@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
+	"github.com/finwait/finwait/harness/clock"
 	"github.com/finwait/finwait/harness/kernel"
 	"github.com/finwait/finwait/harness/lab"
 	"github.com/finwait/finwait/harness/sockdiag"
@@ -25,12 +27,20 @@ const (
 	latest  = 20 * time.Millisecond
 )
 
+// longEnough is how long what a program listens on has to stay the same until it is not
+// expected to listen on anything else: some open one listener after another.
+const longEnough = 30 * time.Second
+
 // AwaitListening returns when something in the program's network namespace listens on
 // an address; an unspecified one stands for any of its family but the loopback's. It is an error if
-// the program's own process ends before, or if nothing listens there by the deadline of
-// ctx. One that goes to the background after it has begun to listen may be found
-// listening first: Done tells of its end.
+// the program's own process ends before, if it has listened elsewhere for long enough, or
+// if nothing listens there by the deadline of ctx. One that goes to the background after
+// it has begun to listen may be found listening first: Done tells of its end.
 func (p *Program) AwaitListening(ctx context.Context, address netip.AddrPort) error {
+	return p.awaitListening(ctx, address, longEnough)
+}
+
+func (p *Program) awaitListening(ctx context.Context, address netip.AddrPort, enough time.Duration) error {
 	var diag nl.SocketHandle
 	if err := p.host.Do(func() (err error) {
 		diag.Socket, err = nl.Subscribe(unix.NETLINK_INET_DIAG)
@@ -39,6 +49,7 @@ func (p *Program) AwaitListening(ctx context.Context, address netip.AddrPort) er
 		return fmt.Errorf("open sock_diag in %s: %w", p.host.Name, err)
 	}
 	defer diag.Close()
+	var still stillness
 	for pause := soonest; ; pause = min(2*pause, latest) {
 		all, err := listeners(&diag)
 		if err != nil {
@@ -53,6 +64,9 @@ func (p *Program) AwaitListening(ctx context.Context, address netip.AddrPort) er
 			if l.takes(address) {
 				return nil
 			}
+		}
+		if still.lasts(all, clock.Now()) >= enough {
+			return p.elsewhere(address, all)
 		}
 		select {
 		case <-p.done:
@@ -90,11 +104,16 @@ func (p *Program) inBackground() error {
 		"have it stay in the foreground (nginx -g 'daemon off;', redis-server --daemonize no, apache2 -DFOREGROUND)")
 }
 
-// silent says that nothing listens on an address, and what the program does instead.
+// silent says that nothing listens on an address by the time that ctx has ended.
 func (p *Program) silent(ctx context.Context, address netip.AddrPort, all []listener) error {
 	if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return fmt.Errorf("%s: wait until it listens on %v: %w", p.command.Args[0], address, context.Cause(ctx))
 	}
+	return p.elsewhere(address, all)
+}
+
+// elsewhere says that nothing listens on an address, and what the program does instead.
+func (p *Program) elsewhere(address netip.AddrPort, all []listener) error {
 	var instead []string
 	loopback := false
 	for _, l := range all {
@@ -141,6 +160,21 @@ func (l listener) takes(address netip.AddrPort) bool {
 		return wanted.Is6() || !l.only6
 	}
 	return own == wanted
+}
+
+// A stillness is the time for which a program has listened on the same addresses.
+type stillness struct {
+	on    []listener
+	since clock.Instant
+}
+
+// lasts is told what the program listens on now, and returns for how long it has: no time
+// where that is nothing.
+func (s *stillness) lasts(on []listener, now clock.Instant) time.Duration {
+	if len(on) == 0 || !slices.Equal(on, s.on) {
+		s.on, s.since = on, now
+	}
+	return now.Sub(s.since)
 }
 
 // listeners asks for what listens in the namespace of a socket.

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+
+	"github.com/finwait/finwait/harness/program"
 )
 
 func TestItListens(t *testing.T) {
@@ -44,6 +46,20 @@ func TestItDoesNotListen(t *testing.T) {
 		}
 		NewWithT(t).Expect(await(t, p, c.wanted, 50*time.Millisecond)).To(MatchError(ContainSubstring(c.want)))
 	}
+}
+
+// The deadline is for a program that listens on nothing.
+func TestItListensElsewhereForLong(t *testing.T) {
+	g := NewWithT(t)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	await := func(args ...string) error {
+		return program.AwaitListeningFor(start(t, run("listen", args...)), ctx, netip.MustParseAddrPort("0.0.0.0:80"), 50*time.Millisecond)
+	}
+	g.Expect(await("0.0.0.0:8080")).To(MatchError(ContainSubstring(
+		"it listens on 0.0.0.0:8080, not on 0.0.0.0:80: have both name the same address")))
+	g.Expect(await("200ms", "0.0.0.0:80")).To(Succeed())
+	g.Expect(ctx.Err()).NotTo(HaveOccurred())
 }
 
 func TestItEndsBeforeItListens(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -29,8 +30,13 @@ const (
 
 // programs are what the tests run, each with its arguments.
 var programs = map[string]func(args []string){
+	// It listens on one address after another, and waits where there is a duration instead.
 	"listen": func(args []string) {
 		for _, address := range args {
+			if pause, err := time.ParseDuration(address); err == nil {
+				time.Sleep(pause)
+				continue
+			}
 			network := "tcp4"
 			if six, found := strings.CutPrefix(address, "only:"); found {
 				network, address = "tcp6", six
