@@ -82,7 +82,7 @@ func (p *Program) endedBefore(address netip.AddrPort) error {
 	if err := p.inBackground(); err != nil {
 		return err
 	}
-	return p.errorf("it ended before it listened on %v: %s", address, p.how())
+	return fmt.Errorf("%s: it ended before it listened on %v: %s%s%s", p.command.Args[0], address, p.how(), p.guestHas(), p.last())
 }
 
 // EndedEarly is why a program that is still to be there is not, once Done tells that it

@@ -70,6 +70,15 @@ func TestItEndsBeforeItListens(t *testing.T) {
 		"it ended before it listened on 0.0.0.0:80: exit status 0")))
 }
 
+// A program that lacks a file need not say so in the kernel's words.
+func TestItEndsBeforeItListensInAGuest(t *testing.T) {
+	c := run("exit", "3")
+	c.Disposable = true
+	NewWithT(t).Expect(await(t, start(t, c), "0.0.0.0:80", 20*time.Second)).To(MatchError(
+		"/proc/self/exe: it ended before it listened on 0.0.0.0:80: exit status 3; a guest has only the program, its shared libraries " +
+			"and what --bring names: bring whatever else it needs\nits last lines:\n\tit wants 3"))
+}
+
 func TestItGoesToTheBackground(t *testing.T) {
 	g := NewWithT(t)
 	p := start(t, run("leave"))

@@ -246,10 +246,19 @@ func (p *Program) errorf(format string, values ...any) error {
 
 // hint is what to do about a file that a guest has not got, if a text speaks of one.
 func (p *Program) hint(text string) string {
-	if p.command.Disposable && strings.Contains(strings.ToLower(text), unix.ENOENT.Error()) {
-		return "; a guest has only the program, its shared libraries and what --bring names: bring the file that it misses"
+	if strings.Contains(strings.ToLower(text), unix.ENOENT.Error()) {
+		return p.guestHas()
 	}
 	return ""
+}
+
+// guestHas tells what there is in a guest. A program that lacks something else there does
+// not always say so in the kernel's words.
+func (p *Program) guestHas() string {
+	if !p.command.Disposable {
+		return ""
+	}
+	return "; a guest has only the program, its shared libraries and what --bring names: bring whatever else it needs"
 }
 
 // last tells the last lines.
