@@ -34,6 +34,7 @@ type Capture struct {
 	returned  [2]int       // how many of them Stop has returned
 	lastMark  [2][2]uint64 // numbers, by tap, by sender
 	foreign   int
+	astray    int // of the foreign frames, those that may hold a TCP segment
 	failures  []error
 	disturbed error // what was last noticed of the clock
 	closed    bool
@@ -175,14 +176,14 @@ func (c *Capture) take(i int, f frame, err error, decoder *segment.Decoder) {
 		}
 		c.lastMark[i][sender] = number
 		return
-	case !f.ours: // the tap sees it, but the host's stack will not
-		c.foreign++
-		return
 	}
 	decoded, err := decoder.Decode(f.octets)
 	switch {
 	case errors.Is(err, segment.ErrNotTCP):
 		c.foreign++
+	case !f.ours: // the tap sees it, but the host's stack will not
+		c.foreign++
+		c.astray++
 	case err != nil:
 		c.failures = append(c.failures, fmt.Errorf("on %s: %w", c.taps[i].end.Host.Name, err))
 	default:
@@ -275,7 +276,8 @@ func (c *Capture) Stop(ctx context.Context) Recording {
 // gone by since that Stop: the taps see a marker from every processor, and have
 // lost nothing; the kernel has stamped what passes since Start, because it does
 // as long as a socket that asked for it is open (net/core/sock.c,
-// sock_enable_timestamp). If it cannot, the error says why, and the Capture is
+// sock_enable_timestamp). Frames that hold no TCP segment may go by at any time: hosts
+// multicast. If it cannot, the error says why, and the Capture is
 // good for nothing but to be closed. ctx bounds the proof.
 func (c *Capture) Restart(ctx context.Context) error {
 	c.mu.Lock()
@@ -294,10 +296,11 @@ func (c *Capture) Restart(ctx context.Context) error {
 			return fmt.Errorf("%s of %s saw %d segments after the recording had ended", t.end.Name, t.end.Host.Name, late)
 		}
 	}
-	if c.foreign > 0 {
-		return fmt.Errorf("the taps saw %d frames that are no segments of this link", c.foreign)
+	if c.astray > 0 {
+		return fmt.Errorf("the taps saw %d TCP segments that were not addressed to the host that they came to", c.astray)
 	}
 	c.epoch, c.offset = epoch, offset
+	c.foreign = 0
 	c.sightings, c.returned = [2][]segment.Sighting{}, [2]int{}
 	return nil
 }

@@ -3,6 +3,8 @@ package capture
 import (
 	"context"
 	"errors"
+	"net"
+	"net/netip"
 	"runtime"
 	"strings"
 	"testing"
@@ -43,6 +45,68 @@ func TestRestartWantsSilence(t *testing.T) {
 	c.Stop(t.Context())
 	refused(t, ends)
 	if err := c.Restart(t.Context()); err == nil || !strings.Contains(err.Error(), "saw 2 segments after") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// What holds no TCP segment is counted, and is no matter of the next recording's.
+func TestRestartMindsNoMulticasts(t *testing.T) {
+	t.Parallel()
+	ends := linked(t, ipv4)
+	c := started(t, ends)
+	multicast := func() {
+		at(t, ends[1], func(*net.TCPAddr) error {
+			for _, to := range []string{"192.0.2.255:5353", "192.0.2.1:5353"} {
+				datagrams, err := net.Dial("udp4", to)
+				if err != nil {
+					return err
+				}
+				defer datagrams.Close()
+				if _, err := datagrams.Write([]byte("here I am")); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	for again := range 2 {
+		multicast()
+		recording := c.Stop(t.Context())
+		if len(recording.Doubts) != 0 || recording.Foreign < 4 { // at both taps
+			t.Errorf("recording %d: doubts %v, %d foreign frames", again, recording.Doubts, recording.Foreign)
+		}
+		multicast()
+		if err := c.Restart(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if recording := c.Stop(t.Context()); recording.Foreign != 0 {
+			t.Errorf("recording %d has %d foreign frames of the one before", again+1, recording.Foreign)
+		}
+	}
+}
+
+// A segment that comes to another host than it is addressed to is none that the link is
+// to have.
+func TestRestartWantsNoStraySegments(t *testing.T) {
+	t.Parallel()
+	ends := linked(t, ipv4)
+	c := started(t, ends)
+	stray, err := segment.Segment{
+		Src: netip.MustParseAddrPort("192.0.2.1:1"), Dst: netip.MustParseAddrPort("192.0.2.7:2"), Flags: segment.ACK,
+	}.Encode([]byte{2, 0, 0, 0, 0, 1}, []byte{2, 0, 0, 0, 0, 7})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fd, err := ends[0].PacketSocket(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	if _, err := unix.Write(fd, stray); err != nil {
+		t.Fatal(err)
+	}
+	c.Stop(t.Context())
+	if err := c.Restart(t.Context()); err == nil || !strings.Contains(err.Error(), "saw 1 TCP segments that were not addressed") {
 		t.Errorf("got %v", err)
 	}
 }
