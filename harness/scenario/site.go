@@ -6,9 +6,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/netip"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/finwait/finwait/harness/clock"
 	"github.com/finwait/finwait/harness/observe"
@@ -119,10 +122,15 @@ func (s *Site) AwaitAnswer(ctx context.Context, request, answer []byte) error {
 	for {
 		r := s.bed.newRun()
 		said, err := s.ask(ctx, r, request, len(answer))
-		if wrong := s.clear(ctx, r.real()); wrong != nil {
+		wrong := s.clear(ctx, r.real())
+		switch {
+		case ctx.Err() != nil:
+			return s.unready(ctx, said, answer, err)
+		case err != nil && !byServer(err):
+			return fmt.Errorf("ask whether the server is ready: %w", err)
+		case wrong != nil:
 			return wrong
-		}
-		if err == nil && bytes.Equal(said, answer) {
+		case err == nil && bytes.Equal(said, answer):
 			return nil
 		}
 		select {
@@ -130,10 +138,31 @@ func (s *Site) AwaitAnswer(ctx context.Context, request, answer []byte) error {
 		case <-s.server.Done():
 			return fmt.Errorf("before it was ready, %w", s.server.EndedEarly())
 		case <-ctx.Done():
-			wrong := fmt.Errorf("the server listens, and does not answer as it is to: its answer begins with %.60q, want %q\n%s", said, answer, s.server.Output())
-			return errors.Join(wrong, err)
+			return s.unready(ctx, said, answer, err)
 		}
 	}
+}
+
+// unready says what the server said last, and why, if ctx has ended because it took too long.
+func (s *Site) unready(ctx context.Context, said, answer []byte, err error) error {
+	if cause := context.Cause(ctx); !errors.Is(cause, context.DeadlineExceeded) {
+		return fmt.Errorf("wait until the server answers: %w", cause)
+	}
+	wrong := fmt.Errorf("the server listens, and does not answer as it is to: its answer begins with %.60q, want %q\n%s", said, answer, s.server.Output())
+	return errors.Join(wrong, err)
+}
+
+// byServer reports whether a server that is not ready may have brought about an error of
+// its client's: it, or its kernel, ends the connection.
+func byServer(err error) bool {
+	for _, end := range []error{
+		io.EOF, io.ErrUnexpectedEOF, unix.ECONNREFUSED, unix.ECONNRESET, unix.EPIPE, unix.ENOTCONN, unix.ETIMEDOUT,
+	} {
+		if errors.Is(err, end) {
+			return true
+		}
+	}
+	return false
 }
 
 // ask sends a request, and returns what the answer begins with.
