@@ -156,5 +156,5 @@ func (b bisection) showAndKeep(ctx context.Context, image kernel.Image, p *progr
 		return shown, err
 	}
 	shown.Ladder = filepath.Join(b.out, folderOf(showing.record), "exchanges", filepath.FromSlash(scenario)+".txt")
-	return shown, writeRecord(b.out, showing.record)
+	return shown, writeRecord(ctx, b.out, showing.record)
 }

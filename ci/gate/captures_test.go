@@ -13,7 +13,7 @@ import (
 func TestACaptureForEachExchange(t *testing.T) {
 	folder := t.TempDir()
 	kept := teardown.Trial{Exchange: &teardown.Exchange{}}
-	if err := writeCaptures(folder, report.Kernel{}, report.Scenario{
+	if err := writeCaptures(t.Context(), folder, report.Kernel{}, report.Scenario{
 		Name: "some/scenario", Trials: []teardown.Trial{kept, {}, kept},
 	}); err != nil {
 		t.Fatal(err)

@@ -141,19 +141,9 @@ func add(t *testing.T, r *report.Record, name string, outcome teardown.Outcome) 
 	}
 }
 
-func TestWriteLeavesNothingOfAnEarlierRun(t *testing.T) {
-	folder := t.TempDir()
-	for _, name := range []string{"old/scenario", "new/scenario"} {
-		record := report.New(report.Kernel{Source: "debian/x"}, "virtual")
-		add(t, record, name, teardown.Clean)
-		if err := writeRecord(folder, record); err != nil {
-			t.Fatal(err)
-		}
-		if err := writeRun(folder, report.NewRun([]*report.Record{record}, false)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	var files []string
+// filesBelow are the files below a folder, in the order of their names.
+func filesBelow(t *testing.T, folder string) (files []string) {
+	t.Helper()
 	err := filepath.WalkDir(folder, func(path string, entry os.DirEntry, err error) error {
 		if err == nil && !entry.IsDir() {
 			relative, _ := filepath.Rel(folder, path)
@@ -164,8 +154,23 @@ func TestWriteLeavesNothingOfAnEarlierRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return files
+}
+
+func TestWriteLeavesNothingOfAnEarlierRun(t *testing.T) {
+	folder := t.TempDir()
+	for _, name := range []string{"old/scenario", "new/scenario"} {
+		record := report.New(report.Kernel{Source: "debian/x"}, "virtual")
+		add(t, record, name, teardown.Clean)
+		if err := writeRecord(t.Context(), folder, record); err != nil {
+			t.Fatal(err)
+		}
+		if err := writeRun(t.Context(), folder, report.NewRun([]*report.Record{record}, false)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	want := "debian-x/exchanges/new/scenario.svg debian-x/exchanges/new/scenario.txt debian-x/junit.xml debian-x/record.json gate.html gate.json gate.md"
-	if got := strings.Join(files, " "); got != want {
+	if got := strings.Join(filesBelow(t, folder), " "); got != want {
 		t.Errorf("it wrote %s, want %s", got, want)
 	}
 	text, err := os.ReadFile(filepath.Join(folder, "gate.json"))

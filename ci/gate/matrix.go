@@ -91,7 +91,7 @@ func (j matrixJob) run(ctx context.Context, file string) error {
 		}
 		return j.playPart(ctx, part)
 	case j.joined:
-		return j.join(m)
+		return j.join(ctx, m)
 	case j.listed:
 		return json.NewEncoder(j.stdout).Encode(m.cells())
 	}
@@ -230,7 +230,7 @@ func (j matrixJob) playPart(ctx context.Context, kernels []string) error {
 
 // join compares the records of all parts. A kernel that has none stands in the report as
 // one of which nothing is known, and the gate has failed.
-func (j matrixJob) join(m matrix) error {
+func (j matrixJob) join(ctx context.Context, m matrix) error {
 	var (
 		records []*report.Record
 		found   []*report.Record
@@ -267,7 +267,7 @@ func (j matrixJob) join(m matrix) error {
 	if len(lost) == len(records) {
 		return failure
 	}
-	return j.conclude(report.NewRun(records, m.Baseline != ""), failure)
+	return j.conclude(ctx, report.NewRun(records, m.Baseline != ""), failure)
 }
 
 // check refuses a record of something else than what the matrix wants.

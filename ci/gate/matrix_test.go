@@ -106,7 +106,7 @@ func leave(t *testing.T, folder, source, clock string, outcome teardown.Outcome)
 	t.Helper()
 	r := report.New(report.Kernel{Source: source}, clock)
 	add(t, r, "overtaken-fin/x", outcome)
-	if err := writeRecord(folder, r); err != nil {
+	if err := writeRecord(t.Context(), folder, r); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -226,7 +226,7 @@ func TestAMatrixOfTwoArchitecturesIsNotJoined(t *testing.T) {
 	out := t.TempDir()
 	for source, arch := range map[string]string{"debian/1-1": "amd64", "debian/2-1": "arm64"} {
 		record := report.New(report.Kernel{Source: source, Arch: arch}, "virtual")
-		g.Expect(writeRecord(out, record)).To(Succeed())
+		g.Expect(writeRecord(t.Context(), out, record)).To(Succeed())
 	}
 	path := matrixFile(t, "baseline: debian/1-1\nkernels: [debian/2-1]\n")
 	status, _, stderr := gate(t, "matrix", path, "--join", "--out", out)

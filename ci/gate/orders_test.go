@@ -83,7 +83,7 @@ func TestARunShowsTheMapsOfItsKernels(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if err := writeRun(folder, report.NewRun(records, true)); err != nil {
+		if err := writeRun(t.Context(), folder, report.NewRun(records, true)); err != nil {
 			t.Fatal(err)
 		}
 		if got := strings.Contains(contentOf(t, filepath.Join(folder, pageFile)), ">Every order</h2>"); got != shown {

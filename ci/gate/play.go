@@ -71,6 +71,25 @@ func (o options) onEach(ctx context.Context, images []kernel.Image, do func(i in
 	return errors.Join(failed...)
 }
 
+// longSilence is how long it may take to write a record without a word.
+const longSilence = 2 * time.Second
+
+// keep writes a record, and says so where that takes long, as the drawings of an exchange of
+// thousands of segments do.
+func (o options) keep(ctx context.Context, record *report.Record, out *screen, indent string) error {
+	said := make(chan struct{})
+	word := time.AfterFunc(longSilence, func() {
+		defer close(said)
+		fmt.Fprintf(out, "%swriting the record, the ladders and the drawings\n", indent)
+	})
+	defer func() {
+		if !word.Stop() {
+			<-said
+		}
+	}()
+	return writeRecord(ctx, o.out, record)
+}
+
 // recorded is what a record says of a kernel.
 func recorded(image kernel.Image) report.Kernel {
 	return report.Kernel{

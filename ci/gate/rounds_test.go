@@ -261,10 +261,10 @@ func TestAKernelThatIsItsOwnBaselineIsToldApart(t *testing.T) {
 	for _, role := range []report.Role{report.Baseline, report.Candidate} {
 		record := report.New(report.Kernel{Source: "debian/x", Version: "1-1", Role: role}, "virtual")
 		add(t, record, "s", teardown.Clean)
-		g.Expect(writeRecord(out, record)).To(Succeed())
+		g.Expect(writeRecord(t.Context(), out, record)).To(Succeed())
 		records = append(records, record)
 	}
-	g.Expect(writeRun(out, report.NewRun(records, true))).To(Succeed())
+	g.Expect(writeRun(t.Context(), out, report.NewRun(records, true))).To(Succeed())
 	for _, folder := range []string{"debian-x-baseline", "debian-x-candidate"} {
 		role := strings.TrimPrefix(folder, "debian-x-")
 		g.Expect(contentOf(t, out+"/"+folder+"/junit.xml")).To(ContainSubstring(`<testsuite name="` + role + ` debian/x (1-1)"`))

@@ -133,13 +133,13 @@ func (o options) run(ctx context.Context, args []string) error {
 		}
 		return failure
 	}
-	return o.conclude(report.NewRun(records, o.baseline != ""), failure)
+	return o.conclude(ctx, report.NewRun(records, o.baseline != ""), failure)
 }
 
 // conclude writes what a run came to, prints it, and returns the verdict, unless
 // something failed on the way.
-func (o options) conclude(result report.Run, failure error) error {
-	if err := writeRun(o.out, result); err != nil {
+func (o options) conclude(ctx context.Context, result report.Run, failure error) error {
+	if err := writeRun(ctx, o.out, result); err != nil {
 		return errors.Join(failure, err)
 	}
 	fmt.Fprintln(o.stdout)

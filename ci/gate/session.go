@@ -41,7 +41,7 @@ func (s *session) play(ctx context.Context, r round) error {
 		if len(s.kernels[i].record.Scenarios) == 0 {
 			return err // nothing to keep, and an earlier run may have left more
 		}
-		return errors.Join(err, writeRecord(s.out, s.kernels[i].record))
+		return errors.Join(err, s.keep(ctx, s.kernels[i].record, out, indent))
 	})
 }
 

@@ -106,7 +106,7 @@ func (t trier) run(ctx context.Context, command []string) error {
 	if len(records) == 0 {
 		return failure
 	}
-	if err := writeRun(t.out, report.NewRun(records, false)); err != nil {
+	if err := writeRun(ctx, t.out, report.NewRun(records, false)); err != nil {
 		return errors.Join(failure, err)
 	}
 	tried := tried{command, t.patience, records}
@@ -168,5 +168,8 @@ func (t trier) tryOn(ctx context.Context, image kernel.Image, p *programs.Set, t
 	if err = cmp.Or(failed, err); err != nil {
 		return nil, err
 	}
-	return record, writeRecord(t.out, record)
+	if err := t.keep(ctx, record, out, indent); err != nil {
+		return nil, err
+	}
+	return record, nil
 }

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -14,19 +16,40 @@ import (
 	"github.com/finwait/finwait/harness/report"
 )
 
-// pageFile is the report that a person opens.
-const pageFile = "gate.html"
+// What is written of all kernels: the sum, for programs and for pages such as GitHub's, and
+// the report that a person opens.
+const (
+	sumFile      = "gate.json"
+	markdownFile = "gate.md"
+	pageFile     = "gate.html"
+)
 
-// recordFileName is the name of a kernel's record.
-const recordFileName = "record.json"
+// What is written of each: the record, a JUnit file, and a folder with the scenarios'
+// ladders, drawings and captures.
+const (
+	recordFileName  = "record.json"
+	junitFile       = "junit.xml"
+	exchangesFolder = "exchanges"
+)
+
+// toWrite is the context for writing down what a run came to. One that was interrupted keeps
+// what it has, unless it is interrupted again.
+func toWrite(ctx context.Context) (context.Context, context.CancelFunc) {
+	if ctx.Err() == nil {
+		return ctx, func() {}
+	}
+	return signal.NotifyContext(context.WithoutCancel(ctx), interrupts...)
+}
 
 // writeRun writes gate.json, gate.md and gate.html into a folder that has one for each
 // record.
-func writeRun(folder string, r report.Run) error {
-	if err := replace(filepath.Join(folder, "gate.json"), jsonOf(r.Gate())); err != nil {
+func writeRun(ctx context.Context, folder string, r report.Run) error {
+	ctx, stop := toWrite(ctx)
+	defer stop()
+	if err := replaceUnless(ctx, filepath.Join(folder, sumFile), jsonOf(r.Gate())); err != nil {
 		return err
 	}
-	if err := replace(filepath.Join(folder, "gate.md"), r.WriteMarkdown); err != nil {
+	if err := replaceUnless(ctx, filepath.Join(folder, markdownFile), r.WriteMarkdown); err != nil {
 		return err
 	}
 	var beside report.Beside
@@ -34,7 +57,7 @@ func writeRun(folder string, r report.Run) error {
 		beside.Folders = append(beside.Folders, folderOf(record))
 	}
 	beside.Orders = ordersBeside(folder, r)
-	return replace(filepath.Join(folder, pageFile), func(w io.Writer) error { return r.WriteHTML(w, beside) })
+	return replaceUnless(ctx, filepath.Join(folder, pageFile), func(w io.Writer) error { return r.WriteHTML(w, beside) })
 }
 
 // folderOf is the name of a kernel's folder.
@@ -65,17 +88,19 @@ func folderFor(source string) string {
 
 // writeRecord writes what one kernel has shown into a folder of its own: the
 // record, a JUnit file, and for each scenario its ladders, a drawing and captures.
-func writeRecord(folder string, record *report.Record) error {
+func writeRecord(ctx context.Context, folder string, record *report.Record) error {
+	ctx, stop := toWrite(ctx)
+	defer stop()
 	folder = filepath.Join(folder, folderOf(record))
-	if err := replace(filepath.Join(folder, recordFileName), jsonOf(record)); err != nil {
+	if err := replaceUnless(ctx, filepath.Join(folder, recordFileName), jsonOf(record)); err != nil {
 		return err
 	}
-	if err := replace(filepath.Join(folder, "junit.xml"), record.WriteJUnit); err != nil {
+	if err := replaceUnless(ctx, filepath.Join(folder, junitFile), record.WriteJUnit); err != nil {
 		return err
 	}
 	// What an earlier run left of scenarios that this one did not play would
 	// pass for this one's.
-	exchanges := filepath.Join(folder, "exchanges")
+	exchanges := filepath.Join(folder, exchangesFolder)
 	if err := os.RemoveAll(exchanges); err != nil {
 		return fmt.Errorf("clear the ladders of an earlier run: %w", err)
 	}
@@ -83,40 +108,47 @@ func writeRecord(folder string, record *report.Record) error {
 		if len(s.Trials)+len(s.Observations) == 0 {
 			continue
 		}
-		if err := replace(filepath.Join(exchanges, filepath.FromSlash(s.Name)+".txt"), func(w io.Writer) error {
-			for _, t := range s.Trials {
-				if _, err := io.WriteString(w, ladder.Text(t)); err != nil {
-					return err
-				}
-			}
-			for _, o := range s.Observations {
-				if _, err := io.WriteString(w, o.Text()); err != nil {
-					return err
-				}
-			}
-			return nil
-		}); err != nil {
+		if err := writeLadders(ctx, exchanges, s); err != nil {
 			return err
 		}
-		if err := writeCaptures(exchanges, record.Kernel, s); err != nil {
+		if err := writeCaptures(ctx, exchanges, record.Kernel, s); err != nil {
 			return err
 		}
-		if err := writeDrawing(exchanges, record.Kernel, s); err != nil {
+		if err := writeDrawing(ctx, exchanges, record.Kernel, s); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// writeLadders writes what was exchanged in each trial of a scenario, or for each question.
+func writeLadders(ctx context.Context, folder string, s report.Scenario) error {
+	return replaceUnless(ctx, filepath.Join(folder, filepath.FromSlash(s.Name)+".txt"), func(w io.Writer) error {
+		for _, t := range s.Trials {
+			if _, err := io.WriteString(w, ladder.Text(t)); err != nil {
+				return err
+			}
+		}
+		for _, o := range s.Observations {
+			if _, err := io.WriteString(w, o.Text()); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // writeDrawing draws the trial of a scenario by which it was judged, beside its
 // ladders. Of a behaviour, what was exchanged is told in text only.
-func writeDrawing(folder string, k report.Kernel, s report.Scenario) error {
+func writeDrawing(ctx context.Context, folder string, k report.Kernel, s report.Scenario) error {
 	t := s.Judged()
 	if t == nil {
 		return nil
 	}
-	svg := ladder.SVG(s.Name, ladder.Panel{Kernel: k.String(), Trial: *t})
-	return replace(filepath.Join(folder, filepath.FromSlash(s.Name)+".svg"), content(svg))
+	return replaceUnless(ctx, filepath.Join(folder, filepath.FromSlash(s.Name)+".svg"), func(w io.Writer) error {
+		_, err := io.WriteString(w, ladder.SVG(s.Name, ladder.Panel{Kernel: k.String(), Trial: *t}))
+		return err
+	})
 }
 
 func content(text string) func(io.Writer) error {
@@ -132,6 +164,29 @@ func jsonOf(v any) func(io.Writer) error {
 		encoder.SetIndent("", "  ")
 		return encoder.Encode(v)
 	}
+}
+
+// An interruptible is written to until its context is done.
+type interruptible struct {
+	ctx context.Context
+	io.Writer
+}
+
+// Write implements io.Writer.
+func (i interruptible) Write(p []byte) (int, error) {
+	if i.ctx.Err() != nil {
+		return 0, context.Cause(i.ctx)
+	}
+	return i.Writer.Write(p)
+}
+
+// replaceUnless is replace, unless the context is done before all is written: then the file
+// is what it was.
+func replaceUnless(ctx context.Context, path string, content func(io.Writer) error) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("write %s: %w", path, context.Cause(ctx))
+	}
+	return replace(path, func(w io.Writer) error { return content(interruptible{ctx, w}) })
 }
 
 // replace writes a file in one go: a reader finds the old content or the new,
