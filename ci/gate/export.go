@@ -3,7 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
-	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -32,15 +32,11 @@ func exportCommand() *cobra.Command {
 			if !known {
 				return fmt.Errorf("--format %q: there are packetdrill and pcapng", format)
 			}
-			record, err := report.Load(args[0])
+			record, s, err := recordedScenario(args[0], args[1])
 			if err != nil {
 				return err
 			}
-			i := slices.IndexFunc(record.Scenarios, func(s report.Scenario) bool { return s.Name == args[1] })
-			if i < 0 {
-				return fmt.Errorf("%s has no scenario %s", args[0], args[1])
-			}
-			return export(cmd.OutOrStdout(), record, record.Scenarios[i])
+			return export(cmd.OutOrStdout(), record, s)
 		},
 	}
 	cmd.Flags().StringVar(&format, "format", "pcapng",
@@ -57,8 +53,16 @@ func exportCapture(w io.Writer, record *report.Record, s report.Scenario) error 
 	return pcapng.Write(w, pcapng.Origin{Scenario: s.Name, Kernel: record.Kernel.Release}, t)
 }
 
-// exportScript writes the same.
+// triedPrefix is what the names of gate try's scenarios begin with.
+const triedPrefix = "try/"
+
+// exportScript writes the same. How a server was set up that gate try has started, nobody
+// knows but itself.
 func exportScript(w io.Writer, record *report.Record, s report.Scenario) error {
+	if strings.HasPrefix(s.Name, triedPrefix) {
+		return fmt.Errorf("%s cannot become a script: the server that gate try had started is a program of its own, "+
+			"and what it did with its socket was not recorded; --format pcapng has the segments", s.Name)
+	}
 	t, err := evidence(s)
 	if err != nil {
 		return err

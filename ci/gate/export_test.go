@@ -16,6 +16,7 @@ func TestExport(t *testing.T) {
 	for _, e := range []report.Entry{
 		{Name: "some/scenario", Trial: &teardown.Trial{Outcome: teardown.Clean, Exchange: &teardown.Exchange{}}},
 		{Name: "some/scenario", Trial: &teardown.Trial{Outcome: teardown.Stuck, Exchange: &teardown.Exchange{}}},
+		{Name: "try/undisturbed", Trial: &teardown.Trial{Outcome: teardown.Clean, Exchange: &teardown.Exchange{}}},
 		{Name: "never/played", Skipped: "the running kernel lacks sch_netem"},
 	} {
 		e.Expected = teardown.Clean
@@ -43,9 +44,12 @@ func TestExport(t *testing.T) {
 		want string
 	}{
 		{[]string{path, "no/such"}, "has no scenario no/such"},
-		{[]string{path, "never/played"}, "the record has no segments of never/played"},
+		{[]string{path, "never/played"}, "never/played was not tried: the running kernel lacks sch_netem"},
 		{[]string{path, "some/scenario", "--format", "gif"}, `--format "gif": there are packetdrill and pcapng`},
 		{[]string{path, "some/scenario", "--format", "packetdrill"}, "write a packetdrill script: the record does not say how the server was set up"},
+		{[]string{path, "try/undisturbed", "--format", "packetdrill"}, "try/undisturbed cannot become a script"},
+		{[]string{path, "scenario"}, "has no scenario scenario: it has some/scenario\n"},
+		{[]string{filepath.Dir(path), "some/scenario"}, "is a folder: name a record in it, " + path},
 		{[]string{path + "x", "some/scenario"}, "no such file"},
 	} {
 		status, stdout, stderr := gate(t, append([]string{"export"}, c.args...)...)

@@ -6,13 +6,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"github.com/finwait/finwait/harness/ladder"
-	"github.com/finwait/finwait/harness/report"
 )
 
 func ladderCommand() *cobra.Command {
@@ -51,18 +49,14 @@ func ladderCommand() *cobra.Command {
 func loadPanels(scenario string, paths []string) ([]ladder.Panel, error) {
 	var panels []ladder.Panel
 	for _, path := range paths {
-		record, err := report.Load(path)
+		record, s, err := recordedScenario(path, scenario)
 		if err != nil {
 			return nil, err
 		}
-		i := slices.IndexFunc(record.Scenarios, func(s report.Scenario) bool { return s.Name == scenario })
-		if i < 0 {
-			return nil, fmt.Errorf("%s has no scenario %s", path, scenario)
-		}
-		trial := record.Scenarios[i].Judged()
+		trial := s.Judged()
 		if trial == nil {
 			return nil, fmt.Errorf("%s: of %s no trial was recorded; the text of what else was is in %s",
-				path, scenario, filepath.Join(filepath.Dir(path), "exchanges", filepath.FromSlash(scenario)+".txt"))
+				path, scenario, filepath.Join(filepath.Dir(path), exchangesFolder, filepath.FromSlash(scenario)+".txt"))
 		}
 		panels = append(panels, ladder.Panel{Kernel: record.Kernel.String(), Trial: *trial})
 	}

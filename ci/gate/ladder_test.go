@@ -7,12 +7,21 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/finwait/finwait/harness/report"
 	"github.com/finwait/finwait/harness/teardown"
 )
 
 func TestLadder(t *testing.T) {
 	good := recordFile(t, "debian/good", teardown.Clean)
 	bad := recordFile(t, "debian/bad", teardown.Retransmitted)
+	skipped := report.New(report.Kernel{Source: "debian/x"}, "virtual")
+	if err := skipped.Add(report.Entry{Name: "try/client-gone", Expected: teardown.Clean, Skipped: "it takes minutes"}); err != nil {
+		t.Fatal(err)
+	}
+	untried := filepath.Join(t.TempDir(), recordFileName)
+	if err := replace(untried, jsonOf(skipped)); err != nil {
+		t.Fatal(err)
+	}
 	svg := filepath.Join(t.TempDir(), "drawings", "ladder.svg")
 	for _, c := range []struct {
 		args   []string
@@ -26,6 +35,10 @@ func TestLadder(t *testing.T) {
 		{[]string{"overtaken-fin/x", bad, good, "--svg", svg}, 0, "", `viewBox="0 0 820 `},
 		{[]string{"overtaken-fin/x", bad, good, "--svg", svg, "--stacked"}, 0, "", `viewBox="0 0 400 `},
 		{[]string{"no-such/scenario", bad}, exitFailed, "has no scenario no-such/scenario", ""},
+		{[]string{"overtaken-fin", bad}, exitFailed, "has no scenario overtaken-fin: it has overtaken-fin/x\n", ""},
+		{[]string{"try/client-gone", untried}, exitFailed, "try/client-gone was not tried: it takes minutes\n", ""},
+		{[]string{"overtaken-fin/x", filepath.Dir(bad)}, exitFailed, "is a folder: name a record in it, " + bad, ""},
+		{[]string{"overtaken-fin/x", filepath.Dir(svg)}, exitFailed, "drawings is a folder, and there is no record.json below it", ""},
 		{[]string{"overtaken-fin/x", "no-such-file"}, exitFailed, "no-such-file", ""},
 		{[]string{"overtaken-fin/x", bad, "--stacked"}, exitFailed, "--svg", ""},
 	} {
