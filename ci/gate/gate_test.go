@@ -48,6 +48,7 @@ func TestBadArguments(t *testing.T) {
 		{[]string{"run", "--budget", "1m", "--trials", "3", "debian/trixie"}, "--budget and --trials"},
 		{[]string{"run", "--budget", "long", "debian/trixie"}, "--budget"},
 		{[]string{"run", "--label-filter", "((", "debian/trixie"}, `--label-filter "(("`},
+		{[]string{"run", "--label-filter", "((", "debian/trixie"}, "((\nMismatched '(' - could not find matching ')'."},
 		{[]string{"run", "--out", "/proc/out", "debian/trixie"}, "--out: mkdir /proc/out"},
 		{[]string{"run", "--no-such-flag"}, "unknown flag"},
 		{[]string{"launch"}, `unknown command "launch"`},
@@ -390,7 +391,7 @@ func holdLinks(t *testing.T, out string) {
 func TestASuiteThatPlaysNothingFails(t *testing.T) {
 	needRoot(t)
 	for label, want := range map[string]string{
-		"no-such-label": "the suite exited with status 1",
+		"no-such-label": `nothing matches --label-filter "no-such-label"`,
 		"one-verdict":   "leaves only specs of which no record is kept, and none of them failed",
 	} {
 		status, stdout, stderr := gate(t, "run", "--label-filter", label, "--out", t.TempDir(), "host")

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/onsi/ginkgo/v2/formatter"
 	"github.com/onsi/ginkgo/v2/types"
 	"github.com/spf13/cobra"
 
@@ -108,13 +109,26 @@ func (o options) prepare(ctx context.Context, args []string) ([]kernel.Image, *p
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, image := range images {
-		if _, err := built.For(ctx, image.Arch); err != nil {
-			built.Remove()
-			return nil, nil, err
-		}
+	if err := o.checkBuilt(ctx, images, built); err != nil {
+		built.Remove()
+		return nil, nil, err
 	}
 	return images, built, nil
+}
+
+// checkBuilt finds what can be told only once the suite is there.
+func (o options) checkBuilt(ctx context.Context, images []kernel.Image, built *programs.Set) error {
+	if o.labelFilter != "" {
+		if err := checkMatches(ctx, built, o.labelFilter); err != nil {
+			return err
+		}
+	}
+	for _, image := range images {
+		if _, err := built.For(ctx, image.Arch); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // run is the main job. What a kernel has shown is written as soon as it is known.
@@ -186,10 +200,19 @@ func (o options) checkFlags() error {
 		return fmt.Errorf("--trials %d: a scenario is played at least once", o.trials)
 	}
 	if _, err := types.ParseLabelFilter(o.labelFilter); err != nil {
-		// Ginkgo points at the place, over several lines.
-		return fmt.Errorf("--label-filter %q is no label filter of Ginkgo's: %w", o.labelFilter, err)
+		return fmt.Errorf("--label-filter %q is no label filter of Ginkgo's: %s", o.labelFilter, withoutColours(err))
 	}
 	return nil
+}
+
+// withoutColours is an error without the colours that Ginkgo paints the place with at which
+// it points, over several lines.
+func withoutColours(err error) string {
+	var painted types.GinkgoError
+	if !errors.As(err, &painted) {
+		return err.Error()
+	}
+	return formatter.New(formatter.ColorModeNone).F(painted.Message)
 }
 
 // check finds what would keep the run from doing its work.

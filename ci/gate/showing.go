@@ -48,18 +48,35 @@ func (s showing) text() string {
 
 // checkName refuses a name that no scenario has, before anything is booted.
 func checkName(ctx context.Context, p *programs.Set, name string) error {
-	output, err := exec.CommandContext(ctx, p.Suite, "--ginkgo.dry-run", "--ginkgo.fail-on-empty", "--ginkgo.no-color",
-		"--ginkgo.focus="+round{names: []string{name}}.focus()).CombinedOutput()
+	found, err := hasSpecs(ctx, p, "--ginkgo.focus="+round{names: []string{name}}.focus())
+	if err == nil && !found {
+		err = fmt.Errorf("there is no scenario %q: want the name of one as a record has it, such as overtaken-fin/server-shutdown/ipv4 or behaviour/zero-window-fin", name)
+	}
+	return err
+}
+
+// checkMatches refuses a label filter that matches nothing.
+func checkMatches(ctx context.Context, p *programs.Set, filter string) error {
+	found, err := hasSpecs(ctx, p, "--ginkgo.label-filter="+filter)
+	if err == nil && !found {
+		err = fmt.Errorf("nothing matches --label-filter %q: each part of a scenario's name is a label", filter)
+	}
+	return err
+}
+
+// hasSpecs reports whether a suite has specs that are chosen so.
+func hasSpecs(ctx context.Context, p *programs.Set, chosen string) (bool, error) {
+	output, err := exec.CommandContext(ctx, p.Suite, "--ginkgo.dry-run", "--ginkgo.fail-on-empty", "--ginkgo.no-color", chosen).CombinedOutput()
 	var failed *exec.ExitError
 	switch {
 	case ctx.Err() != nil:
-		return context.Cause(ctx)
+		return false, context.Cause(ctx)
 	case errors.As(err, &failed) && strings.Contains(string(output), "no specs ran"):
-		return fmt.Errorf("there is no scenario %q: want the name of one as a record has it, such as overtaken-fin/server-shutdown/ipv4 or behaviour/zero-window-fin", name)
+		return false, nil
 	case err != nil:
-		return fmt.Errorf("list the scenarios: %w\n%s", err, output)
+		return false, fmt.Errorf("list the scenarios: %w\n%s", err, output)
 	}
-	return nil
+	return true, nil
 }
 
 // show plays one scenario on a kernel. What the kernel is to blame for, if only that it
