@@ -400,3 +400,19 @@ func TestASuiteThatPlaysNothingFails(t *testing.T) {
 		}
 	}
 }
+
+// What an earlier run has left is kept, and not taken for this one's.
+func TestAnEarlierRunsPageIsCalledThat(t *testing.T) {
+	o := options{out: t.TempDir()}
+	failure := errors.New("it did not boot")
+	if err := o.besideEarlier(failure); !errors.Is(err, failure) || err.Error() != failure.Error() {
+		t.Errorf("without a page, it says %v", err)
+	}
+	page := filepath.Join(o.out, pageFile)
+	if err := replace(page, content("of an earlier run")); err != nil {
+		t.Fatal(err)
+	}
+	if err := o.besideEarlier(failure); !errors.Is(err, failure) || !strings.HasSuffix(err.Error(), page+" is still that of an earlier run") {
+		t.Errorf("with one, it says %v", err)
+	}
+}

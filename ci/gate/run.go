@@ -145,9 +145,19 @@ func (o options) run(ctx context.Context, args []string) error {
 			failure = fmt.Errorf("--label-filter %q leaves only specs of which no record is kept, and none of them failed: "+
 				"have it leave a scenario as well, such as in-order", o.labelFilter)
 		}
-		return failure
+		return o.besideEarlier(failure)
 	}
 	return o.conclude(ctx, report.NewRun(records, o.baseline != ""), failure)
+}
+
+// besideEarlier says of a failed run, which has written nothing, that what there is to be
+// read is another's.
+func (o options) besideEarlier(failure error) error {
+	page := filepath.Join(o.out, pageFile)
+	if _, err := os.Stat(page); err != nil {
+		return failure
+	}
+	return fmt.Errorf("%w\n%s is still that of an earlier run", failure, page)
 }
 
 // conclude writes what a run came to, prints it, and returns the verdict, unless

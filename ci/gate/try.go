@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -97,6 +98,9 @@ func (t trier) run(ctx context.Context, command []string) error {
 		return err
 	}
 	defer built.Remove()
+	if err := t.clear(images); err != nil {
+		return err
+	}
 	records := make([]*report.Record, len(images))
 	failure := t.onEach(ctx, images, func(i int, out *screen, indent string) (err error) {
 		records[i], err = t.tryOn(ctx, images[i], built, task, out, indent)
@@ -116,6 +120,23 @@ func (t trier) run(ctx context.Context, command []string) error {
 	}
 	fmt.Fprintf(t.stdout, "\nThe records, the ladders and %s are in %s\n", pageFile, t.out)
 	return cmp.Or(failure, tried.verdict())
+}
+
+// clear removes what an earlier run, of another server perhaps, has left where this one
+// writes: it would pass for this one's if that fails.
+func (t trier) clear(images []kernel.Image) error {
+	left := []string{sumFile, markdownFile, pageFile}
+	for _, image := range images {
+		for _, file := range []string{recordFileName, junitFile, exchangesFolder} {
+			left = append(left, filepath.Join(folderFor(image.Source), file))
+		}
+	}
+	for _, name := range left {
+		if err := os.RemoveAll(filepath.Join(t.out, name)); err != nil {
+			return fmt.Errorf("--out: clear what an earlier run has left: %w", err)
+		}
+	}
+	return nil
 }
 
 // inGuest is the task as it is done in a guest: the machine's files are not there, and

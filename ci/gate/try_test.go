@@ -122,3 +122,25 @@ func TestAServerThatCannotBeTried(t *testing.T) {
 		}
 	}
 }
+
+// What an earlier try has written is gone, and nothing else is.
+func TestAFailedTryLeavesNothingOfAnEarlierOne(t *testing.T) {
+	needRoot(t)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv(triedServer, "quits")
+	out := t.TempDir()
+	for _, name := range []string{"gate.json", "gate.html", "host/record.json", "host/exchanges/try/undisturbed.txt", "host/notes", "debian-x/record.json"} {
+		if err := replace(filepath.Join(out, name), content("of an earlier run")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if status, _, stderr := gate(t, "try", "--out", out, "--listen", ":8080", "--", self); status != exitFailed {
+		t.Fatalf("it exits %d: %s", status, stderr)
+	}
+	if got, want := strings.Join(filesBelow(t, out), " "), "debian-x/record.json host/notes"; got != want {
+		t.Errorf("%s are left, want %s", got, want)
+	}
+}
