@@ -3,12 +3,15 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
+	"github.com/finwait/finwait/ci/gate/internal/programs"
 	"github.com/finwait/finwait/harness/exposure"
 	"github.com/finwait/finwait/harness/luggage"
 	"github.com/finwait/finwait/harness/program"
@@ -42,7 +45,7 @@ func (t trier) task(command []string) (exposure.Task, error) {
 		return task, err
 	}
 	if task.Server, err = t.commandOf(command); err != nil {
-		return task, fmt.Errorf("the server: %w", err)
+		return task, fmt.Errorf("the server: %w%s", err, t.whence(err))
 	}
 	if t.request != "" {
 		if task.Request, err = os.ReadFile(t.request); err == nil && len(task.Request) == 0 {
@@ -59,13 +62,11 @@ func (t trier) task(command []string) (exposure.Task, error) {
 	if err != nil {
 		return task, fmt.Errorf("--listen %s: %w", t.listen, err)
 	}
-	if t.client == "" {
-		return task, nil
-	}
-	task.Request = nil
-	task.Client, err = t.commandOf(strings.Fields(strings.ReplaceAll(t.client, "{server}", service.String())))
-	if err != nil {
-		return task, fmt.Errorf("--client: %w", err)
+	if t.client != "" {
+		task.Request = nil
+		if task.Client, err = t.commandOf(strings.Fields(strings.ReplaceAll(t.client, "{server}", service.String()))); err != nil {
+			return task, fmt.Errorf("--client: %w", err)
+		}
 	}
 	return task, nil
 }
@@ -105,25 +106,76 @@ func (t trier) trees() []string {
 	return []string{t.tree}
 }
 
+// roots are the folders in which a path is looked for, the machine's last.
+func (t trier) roots() []string { return append(t.trees(), "/") }
+
 // find finds a program as a shell does, and in the folders for servers, which need not be
 // in an ordinary user's PATH; one in the tree goes before one of the machine's.
 func (t trier) find(name string) (string, error) {
 	if strings.Contains(name, "/") {
-		path, err := filepath.Abs(name)
-		if err == nil {
-			_, err = exec.LookPath(path)
-		}
-		return path, err
+		return t.findAt(name)
 	}
-	folders := append(filepath.SplitList(os.Getenv("PATH")), "/usr/local/sbin", "/usr/sbin")
-	for _, root := range append(t.trees(), "/") {
+	folders := programFolders()
+	for _, root := range t.roots() {
 		for _, folder := range folders {
-			if _, err := exec.LookPath(filepath.Join(root, folder, name)); err == nil && filepath.IsAbs(folder) {
+			if _, err := exec.LookPath(filepath.Join(root, folder, name)); err == nil {
 				return filepath.Join(folder, name), nil
 			}
 		}
 	}
-	return "", fmt.Errorf("there is no program %s in %s", name, strings.Join(folders, ", "))
+	return "", &noProgramError{name, t.tree, folders}
+}
+
+// findAt finds a program by its path. One in the tree hides the machine's, as it will when
+// the tree is laid over it.
+func (t trier) findAt(name string) (string, error) {
+	path, err := filepath.Abs(name)
+	if err != nil {
+		return "", err
+	}
+	for _, root := range t.roots() {
+		if _, err = exec.LookPath(filepath.Join(root, path)); !errors.Is(err, fs.ErrNotExist) {
+			return path, err
+		}
+	}
+	if t.tree != "" {
+		return "", fmt.Errorf("there is no %s, neither in the tree %s nor on this machine", path, t.tree)
+	}
+	return "", err
+}
+
+// programFolders are those in which programs are looked for, each once.
+func programFolders() (folders []string) {
+	for _, folder := range append(filepath.SplitList(os.Getenv("PATH")), "/usr/local/sbin", "/usr/sbin") {
+		if filepath.IsAbs(folder) && !slices.Contains(folders, folder) {
+			folders = append(folders, folder)
+		}
+	}
+	return folders
+}
+
+// A noProgramError says where a program is not.
+type noProgramError struct {
+	name, tree string
+	folders    []string
+}
+
+// Error implements error.
+func (e *noProgramError) Error() string {
+	where := " on this machine"
+	if e.tree != "" {
+		where = fmt.Sprintf(", neither in the tree %s nor on this machine", e.tree)
+	}
+	return fmt.Sprintf("there is no program %s%s (in %s)", e.name, where, strings.Join(e.folders, ", "))
+}
+
+// whence says where servers are to be had from, to whoever has named none of the machine's.
+func (t trier) whence(err error) string {
+	var missing *noProgramError
+	if t.tree != "" || !errors.As(err, &missing) {
+		return ""
+	}
+	return fmt.Sprintf(": `make servers` in a checkout of %s unpacks those of Debian's, and --tree .bin/servers/root has them tried", programs.Module)
 }
 
 // pack gathers what a guest gets.

@@ -81,6 +81,9 @@ func TestATrialThatMakesNoSense(t *testing.T) {
 		{[]string{"--listen", ":8080", "--client", "no-such-client", "--", "true"}, "--client: there is no program no-such-client"},
 		{[]string{"--listen", ":8080", "--kernel", "debian/trixie", "--bring", "/no/such/file", "--", "true"}, "/no/such/file: "},
 		{[]string{"--listen", ":8080", "--kernel", "bullseye", "--", "true"}, `"bullseye" names no kernel`},
+		{[]string{"--listen", ":8080", "--tree", "/usr", "--", "no-such-server"}, "no-such-server, neither in the tree /usr nor on this machine (in "},
+		{[]string{"--listen", ":8080", "--tree", "/usr", "--", "/no/such/server"}, "there is no /no/such/server, neither in the tree /usr nor on this machine"},
+		{[]string{"--listen", ":8080", "--", "no-such-server"}, "): `make servers` in a checkout of"},
 	} {
 		args := append([]string{"try"}, c.args...)
 		status, stdout, stderr := gate(t, args...)
@@ -120,6 +123,36 @@ func TestAServerThatCannotBeTried(t *testing.T) {
 				t.Errorf("of a server that %s, it exits %d and says %q, want %d and %q", server, status, stderr, exitFailed, text)
 			}
 		}
+	}
+}
+
+func TestAProgramIsLookedForInTheTreeFirst(t *testing.T) {
+	tree := t.TempDir()
+	for _, name := range []string{"usr/sbin/only-in-the-tree", "opt/my/server"} {
+		if err := os.MkdirAll(filepath.Join(tree, filepath.Dir(name)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(tree, name), nil, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, want := range map[string]string{
+		"only-in-the-tree":           "/usr/sbin/only-in-the-tree",
+		"/usr/sbin/only-in-the-tree": "/usr/sbin/only-in-the-tree",
+		"/opt/my/server":             "/opt/my/server",
+		"/bin/sh":                    "/bin/sh",
+	} {
+		if got, err := (trier{tree: tree}).find(name); err != nil || got != want {
+			t.Errorf("%s is %q (%v), want %q", name, got, err, want)
+		}
+	}
+}
+
+func TestEachFolderIsSearchedOnce(t *testing.T) {
+	t.Setenv("PATH", "/usr/bin:.:/usr/sbin:/usr/bin")
+	_, err := trier{}.find("no-such-server")
+	if want := "there is no program no-such-server on this machine (in /usr/bin, /usr/sbin, /usr/local/sbin)"; err == nil || err.Error() != want {
+		t.Errorf("it says %v, want %s", err, want)
 	}
 }
 
