@@ -48,8 +48,8 @@ or 2001:db8::2. In a guest it finds itself, its shared libraries and what --brin
 each at the same path; without a KERNEL it runs on this machine's.
 
 The client sends an HTTP request, or what is in --request. With --client, clients of your
-own come in its place; {server} stands for the server's address and port in it, and a
-shell is used only where it is named.
+own come in its place: its command is split where there are spaces, {server} stands for the
+server's address and port in it, and what needs quotes or a shell goes into a script.
 
 Exit status: 0 the last kernel loses nothing that such clients send to this server, 1 the
 gate could not do its work, 2 it loses something, 3 that cannot be told.`,

@@ -64,11 +64,20 @@ func (t trier) task(command []string) (exposure.Task, error) {
 	}
 	if t.client != "" {
 		task.Request = nil
-		if task.Client, err = t.commandOf(strings.Fields(strings.ReplaceAll(t.client, "{server}", service.String()))); err != nil {
+		if task.Client, err = t.clientOf(service); err != nil {
 			return task, fmt.Errorf("--client: %w", err)
 		}
 	}
 	return task, nil
+}
+
+// clientOf is the client's command, which has no shell that would take quotes away.
+func (t trier) clientOf(service netip.AddrPort) (program.Command, error) {
+	if strings.ContainsAny(t.client, "'\"\\") {
+		return program.Command{}, fmt.Errorf("%s: it is split where there are spaces, and quotes and backslashes mean nothing in it: "+
+			"put the command into a script, and name that, as in --client './client.sh {server}'", t.client)
+	}
+	return t.commandOf(strings.Fields(strings.ReplaceAll(t.client, "{server}", service.String())))
 }
 
 // parseListen reads an address and a port, of which the address may be left out.

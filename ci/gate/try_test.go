@@ -84,6 +84,8 @@ func TestATrialThatMakesNoSense(t *testing.T) {
 		{[]string{"--listen", ":8080", "--tree", "/usr", "--", "no-such-server"}, "no-such-server, neither in the tree /usr nor on this machine (in "},
 		{[]string{"--listen", ":8080", "--tree", "/usr", "--", "/no/such/server"}, "there is no /no/such/server, neither in the tree /usr nor on this machine"},
 		{[]string{"--listen", ":8080", "--", "no-such-server"}, "): `make servers` in a checkout of"},
+		{[]string{"--listen", ":8080", "--client", "sh -c 'true'", "--", "true"}, "put the command into a script"},
+		{[]string{"--listen", ":8080", "--client", `true \"`, "--", "true"}, "put the command into a script"},
 	} {
 		args := append([]string{"try"}, c.args...)
 		status, stdout, stderr := gate(t, args...)
