@@ -60,6 +60,9 @@ gate could not do its work, 2 it loses something, 3 that cannot be told.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			t.stdout, t.stderr = cmd.OutOrStdout(), cmd.ErrOrStderr()
+			if err := t.checkGiven(cmd); err != nil {
+				return err
+			}
 			return t.run(cmd.Context(), args)
 		},
 	}
@@ -76,6 +79,18 @@ gate could not do its work, 2 it loses something, 3 that cannot be told.`,
 	t.addArchiveFlags(cmd)
 	cmd.MarkFlagsMutuallyExclusive("request", "client")
 	return cmd
+}
+
+// checkGiven refuses what was given and is empty, as an unset variable of a shell's is.
+func (t trier) checkGiven(cmd *cobra.Command) error {
+	for name, empty := range map[string]bool{
+		"request": t.request == "", "client": t.client == "", "tree": t.tree == "", "bring": slices.Contains(t.bring, ""),
+	} {
+		if empty && cmd.Flags().Changed(name) {
+			return fmt.Errorf("--%s is given and empty: leave it out, or say what it is to be", name)
+		}
+	}
+	return nil
 }
 
 // run tries the server on each kernel.

@@ -86,6 +86,11 @@ func TestATrialThatMakesNoSense(t *testing.T) {
 		{[]string{"--listen", ":8080", "--", "no-such-server"}, "): `make servers` in a checkout of"},
 		{[]string{"--listen", ":8080", "--client", "sh -c 'true'", "--", "true"}, "put the command into a script"},
 		{[]string{"--listen", ":8080", "--client", `true \"`, "--", "true"}, "put the command into a script"},
+		{[]string{"--listen", ":8080", "--client", "", "--", "true"}, "--client is given and empty"},
+		{[]string{"--listen", ":8080", "--client", "  ", "--", "true"}, "--client: it has no words"},
+		{[]string{"--listen", ":8080", "--request", "", "--", "true"}, "--request is given and empty"},
+		{[]string{"--listen", ":8080", "--tree", "", "--", "true"}, "--tree is given and empty"},
+		{[]string{"--listen", ":8080", "--bring", "", "--", "true"}, "--bring is given and empty"},
 	} {
 		args := append([]string{"try"}, c.args...)
 		status, stdout, stderr := gate(t, args...)
