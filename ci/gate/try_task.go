@@ -34,13 +34,13 @@ func (t trier) task(command []string) (exposure.Task, error) {
 	case t.patience <= 0:
 		return task, fmt.Errorf("--patience %v: want a duration such as 3s", t.patience)
 	}
-	if t.tree != "" {
-		var err error
-		if t.tree, err = filepath.Abs(t.tree); err != nil {
-			return task, fmt.Errorf("--tree: %w", err)
-		}
-	}
 	var err error
+	if t.tree, err = folderThere(t.tree); err != nil {
+		return task, fmt.Errorf("--tree: %w", err)
+	}
+	if err := t.checkBrought(); err != nil {
+		return task, err
+	}
 	if task.Listen, err = parseListen(t.listen); err != nil {
 		return task, err
 	}
@@ -78,6 +78,47 @@ func (t trier) clientOf(service netip.AddrPort) (program.Command, error) {
 			"put the command into a script, and name that, as in --client './client.sh {server}'", t.client)
 	}
 	return t.commandOf(strings.Fields(strings.ReplaceAll(t.client, "{server}", service.String())))
+}
+
+// folderThere is the absolute path of a folder that is there; of none, nothing.
+func folderThere(name string) (string, error) {
+	if name == "" {
+		return "", nil
+	}
+	path, err := filepath.Abs(name)
+	if err != nil {
+		return "", err
+	}
+	info, err := os.Stat(path)
+	if err == nil && !info.IsDir() {
+		err = fmt.Errorf("%s is no folder", path)
+	}
+	return path, err
+}
+
+// checkBrought finds what is not there to be brought: for this machine's kernel nothing is,
+// but a name that is wrong is no less so.
+func (t trier) checkBrought() error {
+	for _, brought := range t.bring {
+		path, err := filepath.Abs(brought)
+		if err == nil {
+			err = t.lookFor(path)
+		}
+		if err != nil {
+			return fmt.Errorf("--bring %s: %w", brought, err)
+		}
+	}
+	return nil
+}
+
+// lookFor is nil where a tree, or else the machine, has something at a path.
+func (t trier) lookFor(path string) (err error) {
+	for _, root := range t.roots() {
+		if _, err = os.Lstat(filepath.Join(root, path)); err == nil {
+			return nil
+		}
+	}
+	return err
 }
 
 // parseListen reads an address and a port, of which the address may be left out.
