@@ -78,7 +78,17 @@ gate could not do its work, 2 it loses something, 3 that cannot be told.`,
 	coldFlag(cmd, &t.cold)
 	t.addArchiveFlags(cmd)
 	cmd.MarkFlagsMutuallyExclusive("request", "client")
+	cmd.SetFlagErrorFunc(whoseFlag)
 	return cmd
+}
+
+// whoseFlag explains an error about a flag that comes behind a server's name.
+func whoseFlag(cmd *cobra.Command, err error) error {
+	server := cmd.Flags().Args()
+	if len(server) == 0 {
+		return err
+	}
+	return fmt.Errorf("%w: if that is for %s, put -- before the server's command, as in `gate try --listen :8080 -- %s ...`", err, server[0], server[0])
 }
 
 // checkGiven refuses what was given and is empty, as an unset variable of a shell's is.

@@ -94,6 +94,8 @@ func TestATrialThatMakesNoSense(t *testing.T) {
 		{[]string{"--listen", ":8080", "--request", "", "--", "true"}, "--request is given and empty"},
 		{[]string{"--listen", ":8080", "--tree", "", "--", "true"}, "--tree is given and empty"},
 		{[]string{"--listen", ":8080", "--bring", "", "--", "true"}, "--bring is given and empty"},
+		{[]string{"--listen", ":8080", "python3", "-m", "http.server"}, "'m' in -m: if that is for python3, put -- before the server's command"},
+		{[]string{"--no-such-flag", "--", "python3"}, "unknown flag: --no-such-flag\n"},
 	} {
 		args := append([]string{"try"}, c.args...)
 		status, stdout, stderr := gate(t, args...)
