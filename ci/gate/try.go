@@ -187,14 +187,14 @@ func (t trier) tryOn(ctx context.Context, image kernel.Image, p *programs.Set, t
 	if image.Source != hostSource {
 		task = t.inGuest(task)
 	}
-	text, err := json.Marshal(task)
+	argument, err := told(task)
 	if err != nil {
 		return nil, err
 	}
 	record := report.New(recorded(image), string(t.clockOf(image)))
 	record.Environment = environment(image)
 	args := func(file string) []string {
-		return []string{"--test.run=TestServers", "--try=" + string(text), "--clock=" + record.Clock, "--record=" + file}
+		return []string{"--test.run=TestServers", argument, "--clock=" + record.Clock, "--record=" + file}
 	}
 	var failed error
 	guest, err := t.runOn(ctx, image, p, job{args, func(line []byte) error {

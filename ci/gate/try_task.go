@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -68,7 +69,30 @@ func (t trier) task(command []string) (exposure.Task, error) {
 			return task, fmt.Errorf("--client: %w", err)
 		}
 	}
-	return task, nil
+	_, err = told(task)
+	return task, err
+}
+
+// longestTold is what the kernel takes for one argument of a program, without the zero
+// behind it (execve(2), MAX_ARG_STRLEN).
+const longestTold = 128<<10 - 1
+
+// told is the argument by which the suite is told of a task.
+func told(task exposure.Task) (string, error) {
+	text, err := json.Marshal(task)
+	if err != nil {
+		return "", err
+	}
+	argument := "--try=" + string(text)
+	if len(argument) > longestTold {
+		whose := "the server's"
+		if len(strings.Join(task.Client.Args, "")) > len(strings.Join(task.Server.Args, "")) {
+			whose = "the client's"
+		}
+		return "", fmt.Errorf("%s command is too long: with what else the suite is told, it takes %d octets, and there is room for %d: "+
+			"put what is long into a file that it reads, or into a script that starts it", whose, len(argument), longestTold)
+	}
+	return argument, nil
 }
 
 // clientOf is the client's command, which has no shell that would take quotes away.

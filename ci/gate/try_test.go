@@ -96,6 +96,8 @@ func TestATrialThatMakesNoSense(t *testing.T) {
 		{[]string{"--listen", ":8080", "--bring", "", "--", "true"}, "--bring is given and empty"},
 		{[]string{"--listen", ":8080", "python3", "-m", "http.server"}, "'m' in -m: if that is for python3, put -- before the server's command"},
 		{[]string{"--no-such-flag", "--", "python3"}, "unknown flag: --no-such-flag\n"},
+		{[]string{"--listen", ":8080", "--", "true", strings.Repeat("x", longestTold)}, "the server's command is too long"},
+		{[]string{"--listen", ":8080", "--client", "true " + strings.Repeat("x", longestTold), "--", "true"}, "the client's command is too long"},
 	} {
 		args := append([]string{"try"}, c.args...)
 		status, stdout, stderr := gate(t, args...)
