@@ -123,6 +123,9 @@ func (x *Exchange) Numbering() (n segment.Numbering, ok bool) {
 		default:
 			n.Server, server = s.Seq, true
 		}
+		if client && server {
+			break
+		}
 	}
 	return n, client && server
 }

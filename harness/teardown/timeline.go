@@ -89,23 +89,26 @@ func list(sources []Source) string {
 // arrival for each that still leaves.
 func (t *Trial) segments(from segment.Side) []Event {
 	x := t.Exchange
-	arrived := slices.DeleteFunc(slices.Clone(x.End(from.Peer()).Sightings),
-		func(seen segment.Sighting) bool { return seen.Sent })
 	var events []Event
-	own, k := x.End(from).Sightings, t.knownOf(from)
-	for n, left := range own {
+	own, peers, k := x.End(from).Sightings, x.End(from.Peer()).Sightings, t.knownOf(from)
+	leaving, arriving := places(own, true), places(peers, false)
+	first := map[segment.Segment]segment.Sighting{}
+	for _, left := range own {
 		if !left.Sent {
 			continue
 		}
-		same := func(seen segment.Sighting) bool { return seen.Segment == left.Segment }
-		again := all(own[n+1:], func(seen segment.Sighting) bool { return seen.Sent && same(seen) })
-		none := len(again) < len(all(arrived, same)) // of them is lost
+		again, arrived := leaving[left.Segment][1:], arriving[left.Segment]
+		leaving[left.Segment] = again
+		if _, before := first[left.Segment]; !before {
+			first[left.Segment] = left
+		}
+		none := len(again) < len(arrived) // of them is lost
 		e := Event{At: left.At, By: from, Text: x.notation(left.Segment), IsSegment: true, Lost: true}
 		e.Again, e.Since = t.again(k, left)
 		e.Left, e.Overtaken = t.made(from, left, e)
-		if i := slices.IndexFunc(arrived, same); i >= 0 && (none || arrived[i].At < again[0].At) {
-			e.At, e.Lost = arrived[i].At, false
-			arrived = slices.Delete(arrived, i, i+1)
+		if len(arrived) > 0 && (none || peers[arrived[0]].At < own[again[0]].At) {
+			e.At, e.Lost = peers[arrived[0]].At, false
+			arriving[left.Segment] = arrived[1:]
 		}
 		e.Notes = t.notes(k, left, e)
 		if dropped := t.dropped(k, left); len(dropped) > 0 {
@@ -114,15 +117,29 @@ func (t *Trial) segments(from segment.Side) []Event {
 		events = append(events, e)
 	}
 	// What arrived more often than it left.
-	for _, seen := range arrived {
+	for i, seen := range peers {
+		if seen.Sent || !slices.Contains(arriving[seen.Segment], i) {
+			continue
+		}
 		e := Event{At: seen.At, Left: seen.At, By: from, Text: x.notation(seen.Segment), IsSegment: true, Copy: true}
 		e.Notes = []string{fmt.Sprintf("not sent by the %v", from)}
-		if left, sent := first(own, func(left segment.Sighting) bool { return left.Sent && left.Segment == seen.Segment }); sent {
+		if left, sent := first[seen.Segment]; sent {
 			e.Left, e.Notes = min(left.At, seen.At), []string{"arrives again"}
 		}
 		events = append(events, e)
 	}
 	return events
+}
+
+// places are where each segment stands that a tap saw leave, or arrive, in the order of time.
+func places(sightings []segment.Sighting, sent bool) map[segment.Segment][]int {
+	at := map[segment.Segment][]int{}
+	for i, s := range sightings {
+		if s.Sent == sent {
+			at[s.Segment] = append(at[s.Segment], i)
+		}
+	}
+	return at
 }
 
 // made is when a segment that a side's tap saw leave was made, and whether one that
