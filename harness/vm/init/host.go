@@ -39,8 +39,12 @@ func (h host) send(m guest.Message) error {
 	if _, err := h.port.Write(text); err != nil {
 		return err
 	}
-	// What tcdrain(3) does.
-	return unix.IoctlSetInt(int(h.port.Fd()), unix.TCSBRK, 1)
+	return drain(h.port)
+}
+
+// drain returns once all that was written to a terminal has left the guest (tcdrain(3)).
+func drain(terminal *os.File) error {
+	return unix.IoctlSetInt(int(terminal.Fd()), unix.TCSBRK, 1)
 }
 
 func (h host) ready() error {

@@ -22,6 +22,7 @@ func main() {
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "init:", err)
 	}
+	_ = drain(os.Stdout) // the kernel's own words do not wait for their turn
 	// Returning makes the kernel panic, which the host notices as well.
 	fmt.Fprintln(os.Stderr, "init: power off:", unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF))
 }
