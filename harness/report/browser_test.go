@@ -50,7 +50,7 @@ func open(t *testing.T, r Run, fragment string) *browser {
 		t.Fatal(err)
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()),
+		chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()), chromedp.Env("TMPDIR="+shortTempDir(t)),
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
 	)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -66,6 +66,18 @@ func open(t *testing.T, r Run, fragment string) *browser {
 	}
 	b.do(chromedp.EmulateViewport(1400, 1000), chromedp.Navigate(page+fragment))
 	return b
+}
+
+// shortTempDir is a folder for what the browser, which is killed, does not remove. The path
+// of a socket that is in it may be no longer than 108 octets (unix(7)).
+func shortTempDir(t *testing.T) string {
+	t.Helper()
+	folder, err := os.MkdirTemp("", "browser-*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(folder) })
+	return folder
 }
 
 // hear takes note of requests for anything but the page, and of what a console shows.
