@@ -57,6 +57,9 @@ func (t tried) write(w io.Writer) error {
 		if answer := answerIn(record); answer != "" {
 			fmt.Fprintf(w, "%v: the server's answer began with %q\n", record.Kernel, answer)
 		}
+		if failed := failedClient(record); failed != "" {
+			fmt.Fprintf(w, "%v: the client failed: %s\n", record.Kernel, failed)
+		}
 	}
 	return t.writeLadders(w)
 }
@@ -95,6 +98,16 @@ func (t tried) writeLadders(w io.Writer) error {
 		panels = []ladder.Panel{panels[0], panels[len(panels)-1]}
 	}
 	return printLadder(w, panels)
+}
+
+// failedClient is how a client of the user's came to a bad end, the first that did.
+func failedClient(record *report.Record) string {
+	for _, m := range scenario.Manners {
+		if trial := inManner(record, m).Judged(); trial != nil && trial.Exchange != nil && trial.Exchange.Client.Failed != "" {
+			return trial.Exchange.Client.Failed
+		}
+	}
+	return ""
 }
 
 // inWords is what a manner came to.

@@ -95,6 +95,14 @@ func TestWhatATrialOfAServerComesTo(t *testing.T) {
 			[]string{"it cannot be told whether it is exposed (client-gone)"},
 			exitStatus(exitInconclusive),
 		},
+		"the client fails": {
+			map[scenario.Manner]report.Entry{scenario.Undisturbed: {Trial: &teardown.Trial{
+				Outcome:  teardown.Clean,
+				Exchange: &teardown.Exchange{Client: teardown.End{Failed: "curl: it ended: exit status 60"}},
+			}}},
+			[]string{"debian/trixie: the client failed: curl: it ended: exit status 60"},
+			nil,
+		},
 		"the server says something": {
 			map[scenario.Manner]report.Entry{scenario.Undisturbed: {Trial: &teardown.Trial{
 				Outcome:  teardown.Clean,

@@ -59,6 +59,13 @@ var clients = map[string]func(connect func() *net.TCPConn){
 		_, _ = io.Copy(io.Discard, c)
 	},
 	"waits": func(connect func() *net.TCPConn) { c := connect(); _, _ = io.Copy(io.Discard, c); _ = c.Close() },
+	"fails": func(connect func() *net.TCPConn) {
+		c := connect()
+		receive(c)
+		_ = c.Close()
+		fmt.Println("I am not content")
+		os.Exit(60)
+	},
 	"comes-again": func(connect func() *net.TCPConn) {
 		for range 2 {
 			c := connect()
@@ -248,6 +255,21 @@ func TestAClientThatIsReset(t *testing.T) {
 		g.Expect(f.Trial).NotTo(BeNil(), "%s: %v", manner, f.Why)
 		g.Expect(f.Owed).To(Equal(teardown.Reset), "%s: %s", manner, ladder.Text(*f.Trial))
 		g.Expect(f.Trial.Outcome).To(Equal(f.Owed), "%s: %s", manner, ladder.Text(*f.Trial))
+	}
+}
+
+// That a client comes to a bad end is told, and changes nothing.
+func TestAClientThatFails(t *testing.T) {
+	site := open(t, "closes", topologies.IPv4, patient)
+	for client, want := range map[string]OmegaMatcher{
+		"fails":  And(ContainSubstring("it ended: exit status 60"), ContainSubstring("I am not content")),
+		"closes": BeEmpty(),
+	} {
+		g := NewWithT(t)
+		f := visitBy(t, site, client, scenario.Undisturbed)
+		g.Expect(f.Trial).NotTo(BeNil(), "%v", f.Why)
+		g.Expect(f.Trial.Outcome).To(Equal(teardown.Clean), "%s", ladder.Text(*f.Trial))
+		g.Expect(f.Trial.Exchange.Client.Failed).To(want, client)
 	}
 }
 

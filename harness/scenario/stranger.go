@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/finwait/finwait/harness/program"
 	"github.com/finwait/finwait/harness/segment"
@@ -36,7 +37,7 @@ func (v *visitor) send(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	v.onEnd(func() { client.Stop() })
+	v.onEnd(func() { v.dismiss(client) })
 	syn, err := v.awaitSYN(ctx, segment.Client, client)
 	if err != nil {
 		return err
@@ -61,6 +62,20 @@ func (v *visitor) send(ctx context.Context) error {
 		return err
 	}
 	return v.release(holdServer)
+}
+
+// dismiss gives the client a moment to end by itself, tells how it did if that was badly,
+// and stops it.
+func (v *visitor) dismiss(client *program.Program) {
+	const moment = time.Second
+	select {
+	case <-client.Done():
+		if err := client.Err(); err != nil {
+			v.client.end.Failed = err.Error()
+		}
+	case <-time.After(moment):
+	}
+	client.Stop()
 }
 
 // seeOff lets everything arrive in the order in which it was sent, whichever closes first.

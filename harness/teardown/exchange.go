@@ -65,6 +65,9 @@ type End struct {
 	// Heard is the beginning of what the program read, 200 octets at most; empty where that
 	// was not written down.
 	Heard string `json:"heard,omitempty"`
+	// Failed tells how the end's program came to a bad end of its own meanwhile, with what
+	// it printed last; empty where it did not, or is ours.
+	Failed string `json:"failed,omitempty"`
 	// State is the connection's state at the end of the recording, from
 	// sock_diag; CLOSE where the kernel no longer knows the connection, empty
 	// where it never did, the end being forged.
