@@ -128,7 +128,7 @@ func (p *place) visit(ctx context.Context, v scenario.Visit) (exposure.Finding, 
 	if err != nil {
 		return finding, fmt.Errorf("%w\n%s", err, site.Output())
 	}
-	if finding.Why == scenario.ErrNotFirst || finding.Why == scenario.ErrClientWaits {
+	if errors.Is(finding.Why, scenario.ErrNotFirst) || errors.Is(finding.Why, scenario.ErrClientWaits) {
 		p.unfit = finding.Why // and will be, not by accident
 	}
 	return finding, nil
