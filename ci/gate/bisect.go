@@ -155,6 +155,6 @@ func (b bisection) showAndKeep(ctx context.Context, image kernel.Image, p *progr
 	if err != nil || len(showing.record.Scenarios) == 0 {
 		return shown, err
 	}
-	shown.Ladder = filepath.Join(b.out, folderOf(showing.record), "exchanges", filepath.FromSlash(scenario)+".txt")
+	shown.Ladder = filepath.Join(b.out, folderOf(showing.record), exchangesFolder, filepath.FromSlash(scenario)+".txt")
 	return shown, writeRecord(ctx, b.out, showing.record)
 }

@@ -53,9 +53,6 @@ func exportCapture(w io.Writer, record *report.Record, s report.Scenario) error 
 	return pcapng.Write(w, pcapng.Origin{Scenario: s.Name, Kernel: record.Kernel.Release}, t)
 }
 
-// triedPrefix is what the names of gate try's scenarios begin with.
-const triedPrefix = "try/"
-
 // exportScript writes the same. How a server was set up that gate try has started, nobody
 // knows but itself.
 func exportScript(w io.Writer, record *report.Record, s report.Scenario) error {

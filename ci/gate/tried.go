@@ -23,9 +23,12 @@ type tried struct {
 	records  []*report.Record
 }
 
+// triedPrefix is what the names of gate try's scenarios begin with, as the suite has them.
+const triedPrefix = "try/"
+
 // inManner is what a record has of a manner.
 func inManner(record *report.Record, m scenario.Manner) report.Scenario {
-	i := slices.IndexFunc(record.Scenarios, func(s report.Scenario) bool { return s.Name == "try/"+string(m) })
+	i := slices.IndexFunc(record.Scenarios, func(s report.Scenario) bool { return s.Name == triedPrefix+string(m) })
 	if i < 0 {
 		return report.Scenario{}
 	}
@@ -139,13 +142,13 @@ func cost(t teardown.Trial) (lost time.Duration) {
 
 // exposing are the manners in which a kernel drops what a client sends to the server, and
 // open those of which nothing is known, or something else that a good kernel does not do.
-// That the server does not close before its client is known of one that closes at all,
-// and not by itself once its client is gone.
+// That the server does not close before its client is known of one that was waited for
+// when its client was gone, and did not close then either.
 func exposing(record *report.Record) (exposed, open []scenario.Manner) {
 	for _, m := range scenario.Manners {
 		s := inManner(record, m)
 		switch trial := s.Judged(); {
-		case trial == nil && m != scenario.FINOvertaken && s.Skipped != "", s.Skipped == scenario.ErrNotFirst.Why && !closesInTime(record):
+		case trial == nil && m != scenario.FINOvertaken && s.Skipped != "", s.Skipped == scenario.ErrNotFirst.Why && keepsWaiting(record):
 		case trial != nil && exposure.Exposed(*trial):
 			exposed = append(exposed, m)
 		case trial == nil || trial.Outcome != s.Expected || m == scenario.Undisturbed && trial.Outcome == teardown.Stuck:
@@ -155,11 +158,19 @@ func exposing(record *report.Record) (exposed, open []scenario.Manner) {
 	return exposed, open
 }
 
-// closesInTime reports whether the server was seen to end a connection by itself whose
-// client was gone.
-func closesInTime(record *report.Record) bool {
+// keepsWaiting reports whether the server was seen to end no connection whose client was
+// gone, as long as its kernel knew it.
+func keepsWaiting(record *report.Record) bool {
 	trial := inManner(record, scenario.ClientGone).Judged()
-	return trial != nil && trial.Exchange != nil && trial.Exchange.Server.Call != ""
+	return trial != nil && trial.Exchange != nil && trial.Exchange.Server.Call == ""
+}
+
+// inAGuest is where a server's own timeouts are waited for, if they were not here.
+func inAGuest(record *report.Record) string {
+	if inManner(record, scenario.ClientGone).Judged() != nil {
+		return ""
+	}
+	return ", or try it in a guest, where its timeouts cost no time"
 }
 
 // summary is what a kernel makes of the server.
@@ -170,7 +181,7 @@ func (t tried) summary(record *report.Record) string {
 	case len(exposed) > 0:
 		return fmt.Sprintf("exposed: what a client sends is dropped, and has to be sent again (%s)", list(exposed))
 	case slices.Contains(open, scenario.FINOvertaken) && skipped == scenario.ErrNotFirst.Why:
-		return fmt.Sprintf("it cannot be told whether it is exposed: it ended no connection within %v, and later did: give it longer, by --patience", t.patience)
+		return fmt.Sprintf("it cannot be told whether it is exposed: it ended no connection within %v, and may later: give it longer, by --patience%s", t.patience, inAGuest(record))
 	case slices.Contains(open, scenario.FINOvertaken) && skipped == scenario.ErrClientWaits.Why:
 		return fmt.Sprintf("it cannot be told whether it is exposed: %s: try it without --client", skipped)
 	case len(open) > 0:

@@ -64,3 +64,42 @@ func TestTheCallIsToldFromTheSocket(t *testing.T) {
 		}
 	}
 }
+
+// A RST by which the kernel gives a connection up is no call of the program's.
+func TestGivingUpIsNoCall(t *testing.T) {
+	for counter, want := range map[string]string{"TCPAbortOnTimeout": "", "TCPAbortOnClose": CloseUnread} {
+		end := teardown.End{
+			Counters:  map[string]int64{counter: 1},
+			Sightings: []segment.Sighting{{Sent: true, Segment: segment.Segment{Flags: segment.RST}}},
+		}
+		v := &visitor{run: &run{
+			client: &actor{side: segment.Client, end: &teardown.End{}},
+			server: &actor{side: segment.Server, end: &end},
+		}}
+		if v.tellCalls(); end.Call != want {
+			t.Errorf("with %s counted, the RST is taken for %q, want %q", counter, end.Call, want)
+		}
+	}
+}
+
+// A client has caught up when it has what the server sent right before its FIN.
+func TestCaughtUp(t *testing.T) {
+	data := segment.Segment{Flags: segment.ACK, Seq: 4_294_967_000, Length: 400} // numbers go round
+	fin := segment.Segment{Flags: segment.FIN | segment.ACK, Seq: data.End()}
+	sent := []segment.Sighting{{Sent: true, Segment: data}, {Sent: true, Segment: fin}}
+	early := segment.Segment{Flags: segment.ACK, Seq: data.Seq, Length: 100}
+	for name, c := range map[string]struct {
+		client, server []segment.Sighting
+		want           bool
+	}{
+		"no FIN yet":           {[]segment.Sighting{{Segment: data}}, sent[:1], false},
+		"nothing has come":     {nil, sent, false},
+		"a part has come":      {[]segment.Sighting{{Segment: early}}, sent, false},
+		"all has come":         {[]segment.Sighting{{Segment: early}, {Segment: data}}, sent, true},
+		"what the client sent": {[]segment.Sighting{{Sent: true, Segment: data}}, sent, false},
+	} {
+		if got := caughtUp([2][]segment.Sighting{segment.Client: c.client, segment.Server: c.server}); got != c.want {
+			t.Errorf("%s: %t, want %t", name, got, c.want)
+		}
+	}
+}
